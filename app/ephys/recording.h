@@ -1,0 +1,46 @@
+/* A recording: samples, probe, and where each number came from.
+ *
+ * Channels are put in canonical order when a recording is opened: by shank, then y, then x, then the order of the file
+ * for contacts at the same place. Everything downstream sees that order, so that renumbering the channels of a file
+ * together with its probe changes nothing. file_channel says which column of the file a channel is.
+ */
+#ifndef NSET_EPHYS_RECORDING_H
+#define NSET_EPHYS_RECORDING_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ephys/probe.h"
+#include "signal/source.h"
+
+/* What the user says of a recording; zero or NULL: not said, the file must know. */
+typedef struct nset_recording_options {
+    const char *format;    /* name of a reader */
+    const char *probe;     /* file */
+    const char *stream;    /* Open Ephys stream or SpikeGLX stream */
+    double rate_hz;
+    double gain_uv;        /* microvolts a count */
+    long n_channels;       /* columns of the file */
+    const char *dtype;     /* int16, uint16, int32, float32 ... */
+    long header_bytes;
+} nset_recording_options;
+
+typedef struct nset_recording {
+    nset_source *source;    /* microvolts, canonical channel order; owned */
+    nset_probe probe;       /* canonical order */
+    size_t *file_channel;   /* (n_channels) column in the file, owned */
+    char *path;             /* of the data file, owned */
+    const char *format;     /* name of the reader that opened it */
+    const char *dtype;      /* of the file's samples */
+    size_t n_file_channels; /* columns of the file, sync and others included */
+    int64_t header_bytes;
+    double gain_uv;         /* 0 when channels differ */
+    json_t *facts;          /* array of {"name", "value", "from"}: what info prints and run.json keeps */
+    json_t *warnings;       /* array of strings */
+} nset_recording;
+
+nset_status nset_recording_open(nset_recording **out, const char *const *paths, size_t n_paths,
+    const nset_recording_options *options, nset_error *err);
+void nset_recording_close(nset_recording *r);
+
+#endif

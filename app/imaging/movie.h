@@ -1,0 +1,37 @@
+/* A movie: frames one can read in any order, and where each number came from. */
+#ifndef NSET_IMAGING_MOVIE_H
+#define NSET_IMAGING_MOVIE_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <neuroset/error.h>
+
+typedef struct nset_movie nset_movie;
+
+struct nset_movie { /* first member of each reader and each stage */
+    const char *format;
+    int64_t n_frames;
+    size_t height, width;
+    double rate_hz;        /* 0: not known */
+    double pixel_um;       /* 0: not known */
+    const char *dtype;     /* of the file's samples */
+    json_t *facts;         /* array of {"name", "value", "from"}, owned by the reader */
+    json_t *warnings;      /* array of strings */
+    /* frame (height, width) := frame index, in counts. One thread at a time. */
+    nset_status (*read)(nset_movie *self, float *frame, int64_t index, nset_error *err);
+    void (*close)(nset_movie *self);
+};
+
+typedef struct nset_movie_options {
+    double rate_hz;
+    double pixel_um;
+    const char *believe; /* NULL, "pages" or "metadata": whom to believe when they disagree */
+} nset_movie_options;
+
+/* Several files, or a folder of TIFF files in natural order, are one movie. */
+nset_status nset_movie_open(nset_movie **out, const char *const *paths, size_t n_paths,
+    const nset_movie_options *options, nset_error *err);
+void nset_movie_close(nset_movie *m); /* NULL is legal */
+
+#endif
