@@ -24,13 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <neuroset/error.h>
+#include <neuroset/real.h>
 #include <neuroset/workers.h>
-
-/* float, except in the build that checks gradients. */
-#ifndef NSET_REAL
-#define NSET_REAL float
-#endif
-typedef NSET_REAL nset_real;
 
 typedef struct nset_net nset_net; /* structure and parameters */
 typedef struct nset_run nset_run; /* workspace of one caller for one network; not shared between threads */

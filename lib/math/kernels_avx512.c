@@ -1,0 +1,15 @@
+/* Compiled with -mavx512f, bw, dq, vl: 12 x 16 tiles, a line a register. */
+#include <immintrin.h>
+
+#define KERNELS_NAME "avx512"
+#define KERNELS_TABLE nset_kernels_avx512
+#define W 16
+#define TILE_ROWS 12
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define SET1(x) _mm512_set1_ps(x)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+
+typedef __m512 vec;
+
+#include "kernels_body.h"
