@@ -33,8 +33,9 @@ static inline double real_log(double x)
     return log(x);
 }
 
-static inline double real_phi(double x)
+static inline double real_phi(double x, double *density)
 {
+    *density = 0.39894228040143268 * exp(-.5 * x * x);
     return .5 * erfc(-x * 0.70710678118654752);
 }
 
@@ -143,12 +144,13 @@ static inline float real_log(float x)
     return real_fma(n, 0x1.62e43p-1f, f + q);
 }
 
-/* The normal distribution function: e^(-x^2/2) times a polynomial in t = 1 / (1 + z/2), z = |x| / sqrt(2), for the
- * lower tail, and one minus that above 0. */
-static inline float real_phi(float x)
+/* The normal distribution function and its density: e^(-x^2/2) times a polynomial in t = 1 / (1 + z/2), z = |x| /
+ * sqrt(2), for the lower tail, and one minus that above 0. */
+static inline float real_phi(float x, float *density)
 {
     float a = clamp(x < 0 ? -x : x, 0.f, 14.f), t = 1.f / real_fma(a, 0.35355339f, 1.f);
     float square = a * a, low = real_fma(a, a, -square), q;
+    float bell = real_exp(-.5f * square) * real_fma(-.5f, low, 1.f);
 
     q = 0.010814087f;
     q = real_fma(q, t, -0.115461744f);
@@ -160,7 +162,8 @@ static inline float real_phi(float x)
     q = real_fma(q, t, 0.23926896f);
     q = real_fma(q, t, 0.28278714f);
     q = real_fma(q, t, 0.2820678f);
-    q = .5f * (q * t) * real_fma(-.5f, low, 1.f) * real_exp(-.5f * square);
+    q = .5f * (q * t) * bell;
+    *density = 0.3989423f * bell;
     return x < 0 ? q : 1.f - q;
 }
 

@@ -12,4 +12,15 @@
 
 typedef __m256 vec;
 
+static inline float sum16(const vec *v)
+{
+    __m256 eight = v[0] + v[1];
+    __m128 four = _mm256_castps256_ps128(eight) + _mm256_extractf128_ps(eight, 1);
+
+    four += _mm_movehl_ps(four, four);
+    return four[0] + four[1];
+}
+
+#define SUM16(v) sum16(v)
+
 #include "kernels_body.h"

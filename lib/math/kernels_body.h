@@ -3,6 +3,7 @@
  *   KERNELS_NAME, KERNELS_TABLE   text and variable of the row
  *   W, TILE_ROWS                  numbers of a vector; lines of a register tile of NSET_PANEL columns
  *   vec, LOAD, STORE, SET1, FMA   the vector type and what plain operators cannot say
+ *   SUM16(v)                      of 16 lanes: lane k + lane k + 8, then + 4, + 2, + 1
  *
  * Products are written with vectors; the rest are plain loops over functions of elementary.h that the compiler
  * vectorises. Nothing here may depend on W but the speed. */
@@ -216,13 +217,17 @@ INLINE nset_real elu_slope(nset_real x, nset_real y)
 
 INLINE nset_real gelu(nset_real x)
 {
-    return x * real_phi(x);
+    nset_real density;
+
+    return x * real_phi(x, &density);
 }
 
 INLINE nset_real gelu_slope(nset_real x, nset_real y)
 {
+    nset_real density, below = real_phi(x, &density);
+
     (void)y;
-    return real_phi(x) + x * (nset_real)0.39894228040143268 * real_exp((nset_real)-.5 * (x * x));
+    return below + x * density;
 }
 
 INLINE nset_real tanh_slope(nset_real x, nset_real y)
@@ -266,80 +271,109 @@ MAP_BACK(sigmoid)
 
 /* ---- layer norm: sums run in 16 lanes and one fixed tree, whatever W is ---- */
 
-INLINE nset_real tree(nset_real lane[16])
+enum { NORM_ROWS = 32 }; /* rows a pass, so that roots and quotients are taken by vectors */
+
+typedef struct block {
+    vec v[VECS];
+} block;
+
+/* 16 numbers of x, the last of a row filled up by fill. */
+INLINE block load_block(const nset_real *x, size_t left, nset_real fill)
 {
-    for (int w = 8; w; w /= 2)
-        for (int k = 0; k < w; k++)
-            lane[k] += lane[k + w];
-    return lane[0];
+    nset_real some[NSET_PANEL];
+    block b;
+
+    if (left < NSET_PANEL) {
+        for (size_t k = 0; k < NSET_PANEL; k++)
+            some[k] = k < left ? x[k] : fill;
+        x = some;
+    }
+    for (int v = 0; v < VECS; v++)
+        b.v[v] = LOAD(x + v * W);
+    return b;
 }
 
-INLINE nset_real total(const nset_real *x, size_t d)
+INLINE nset_real row_sum(const nset_real *x, size_t d)
 {
-    nset_real lane[16] = { 0 };
-    size_t i = 0;
+    block sum = { 0 };
 
-    for (; i + 16 <= d; i += 16)
-        for (int k = 0; k < 16; k++)
-            lane[k] += x[i + k];
-    for (int k = 0; i < d; i++, k++)
-        lane[k] += x[i];
-    return tree(lane);
+    for (size_t j = 0; j < d; j += NSET_PANEL) {
+        block b = load_block(x + j, d - j, 0);
+        for (int v = 0; v < VECS; v++)
+            sum.v[v] += b.v[v];
+    }
+    return SUM16(sum.v);
 }
 
-/* Sum of (x - m) (z - m_z). */
-INLINE nset_real total_product(const nset_real *x, nset_real m, const nset_real *z, nset_real m_z, size_t d)
+/* Sum of (x - mean)^2. */
+INLINE nset_real row_spread(const nset_real *x, nset_real mean, size_t d)
 {
-    nset_real lane[16] = { 0 };
-    size_t i = 0;
+    block sum = { 0 };
 
-    for (; i + 16 <= d; i += 16)
-        for (int k = 0; k < 16; k++)
-            lane[k] += (x[i + k] - m) * (z[i + k] - m_z);
-    for (int k = 0; i < d; i++, k++)
-        lane[k] += (x[i] - m) * (z[i] - m_z);
-    return tree(lane);
+    for (size_t j = 0; j < d; j += NSET_PANEL) {
+        block b = load_block(x + j, d - j, mean);
+        for (int v = 0; v < VECS; v++)
+            sum.v[v] += (b.v[v] - SET1(mean)) * (b.v[v] - SET1(mean));
+    }
+    return SUM16(sum.v);
 }
 
 static void norm(nset_real *y, nset_real *stat, const nset_real *x, const nset_real *scale, const nset_real *shift,
     size_t m, size_t d)
 {
-    const nset_real epsilon = (nset_real)1e-5;
+    nset_real mean[NORM_ROWS], rstd[NORM_ROWS];
 
-    for (size_t i = 0; i < m; i++, x += d, y += d) {
-        nset_real mean = total(x, d) / (nset_real)d;
-        nset_real rstd = 1 / real_sqrt(total_product(x, mean, x, mean, d) / (nset_real)d + epsilon);
-        if (stat) {
-            stat[2 * i] = mean;
-            stat[2 * i + 1] = rstd;
+    for (size_t first = 0; first < m; first += NORM_ROWS) {
+        size_t rows = m - first < NORM_ROWS ? m - first : NORM_ROWS;
+        for (size_t i = 0; i < rows; i++)
+            mean[i] = row_sum(x + (first + i) * d, d) / (nset_real)d;
+        for (size_t i = 0; i < rows; i++)
+            rstd[i] = row_spread(x + (first + i) * d, mean[i], d);
+        for (size_t i = 0; i < rows; i++)
+            rstd[i] = 1 / real_sqrt(rstd[i] / (nset_real)d + (nset_real)1e-5);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0, at = (first + i) * d; j < d; j++)
+                y[at + j] = (x[at + j] - mean[i]) * rstd[i] * scale[j] + shift[j];
+        for (size_t i = 0; i < rows && stat; i++) {
+            stat[2 * (first + i)] = mean[i];
+            stat[2 * (first + i) + 1] = rstd[i];
         }
-        for (size_t j = 0; j < d; j++)
-            y[j] = (x[j] - mean) * rstd * scale[j] + shift[j];
     }
 }
 
 /* With z = (x - mean) rstd and g = dy scale: dx = rstd (g - mean(g) - z mean(g z)). */
-static void norm_back(nset_real *dx, nset_real *dscale, nset_real *dshift, const nset_real *x, const nset_real *stat,
-    const nset_real *dy, const nset_real *scale, size_t m, size_t d)
+INLINE void norm_back_x(nset_real *dx, const nset_real *x, nset_real mean, nset_real rstd, const nset_real *dy,
+    const nset_real *scale, size_t d)
+{
+    block sum = { 0 }, sum_z = { 0 };
+    nset_real mean_g, mean_gz;
+
+    for (size_t j = 0; j < d; j += NSET_PANEL) {
+        block z = load_block(x + j, d - j, mean), g = load_block(dy + j, d - j, 0), s = load_block(scale + j, d - j, 0);
+        for (int v = 0; v < VECS; v++) {
+            vec gs = g.v[v] * s.v[v];
+            sum.v[v] += gs;
+            sum_z.v[v] += gs * ((z.v[v] - SET1(mean)) * SET1(rstd));
+        }
+    }
+    mean_g = SUM16(sum.v) / (nset_real)d;
+    mean_gz = SUM16(sum_z.v) / (nset_real)d;
+    for (size_t j = 0; j < d; j++)
+        dx[j] += rstd * (dy[j] * scale[j] - mean_g - (x[j] - mean) * rstd * mean_gz);
+}
+
+static void norm_back(nset_real *restrict dx, nset_real *restrict dscale, nset_real *restrict dshift,
+    const nset_real *restrict x, const nset_real *restrict stat, const nset_real *restrict dy,
+    const nset_real *restrict scale, size_t m, size_t d)
 {
     for (size_t i = 0; i < m; i++, x += d, dy += d) {
-        nset_real mean = stat[2 * i], rstd = stat[2 * i + 1], lane[16] = { 0 }, lane_z[16] = { 0 }, mean_g, mean_gz;
+        nset_real mean = stat[2 * i], rstd = stat[2 * i + 1];
         for (size_t j = 0; j < d; j++) {
             dscale[j] += dy[j] * ((x[j] - mean) * rstd);
             dshift[j] += dy[j];
         }
-        if (!dx)
-            continue;
-        for (size_t j = 0; j < d; j += 16)
-            for (size_t k = 0; k < (d - j < 16 ? d - j : 16); k++) {
-                nset_real g = dy[j + k] * scale[j + k];
-                lane[k] += g;
-                lane_z[k] += g * ((x[j + k] - mean) * rstd);
-            }
-        mean_g = tree(lane) / (nset_real)d;
-        mean_gz = tree(lane_z) / (nset_real)d;
-        for (size_t j = 0; j < d; j++)
-            dx[i * d + j] += rstd * (dy[j] * scale[j] - mean_g - (x[j] - mean) * rstd * mean_gz);
+        if (dx)
+            norm_back_x(dx + i * d, x, mean, rstd, dy, scale, d);
     }
 }
 

@@ -12,4 +12,18 @@
 
 typedef nset_real vec;
 
+static inline nset_real sum16(const vec *v)
+{
+    nset_real lane[16];
+
+    for (int k = 0; k < 16; k++)
+        lane[k] = v[k];
+    for (int w = 8; w; w /= 2)
+        for (int k = 0; k < w; k++)
+            lane[k] += lane[k + w];
+    return lane[0];
+}
+
+#define SUM16(v) sum16(v)
+
 #include "kernels_body.h"
