@@ -46,10 +46,39 @@ static inline double real_sqrt(double x)
 
 #else
 
+#ifdef __FMA__
+
 static inline float real_fma(float a, float b, float c)
 {
     return __builtin_fmaf(a, b, c);
 }
+
+#else
+
+/* a b + c with one rounding, in doubles: the product is exact, the sum is rounded to odd (its last bit stands for what
+ * was lost), and from 53 such bits the rounding to 24 is the right one (Boldo & Melquiond 2008, "Emulation of a FMA
+ * and correctly rounded sums"). A compiler vectorises this, libm's fmaf it does not. */
+static inline float real_fma(float a, float b, float c)
+{
+    union {
+        double f;
+        uint64_t u;
+    } sum, lost;
+    double product = (double)a * (double)b, part;
+    uint64_t inexact, other_side;
+
+    sum.f = product + (double)c;
+    part = sum.f - product;
+    lost.f = (product - (sum.f - part)) + ((double)c - part);
+    inexact = ((lost.u & INT64_MAX) + INT64_MAX) >> 63; /* 1 if not zero: SSE2 compares no wide integers */
+    inexact &= ~(((lost.u >> 52 & 0x7ff) + 1) >> 11);   /* and finite */
+    inexact &= ~sum.u;                                  /* and the sum is even */
+    other_side = (sum.u ^ lost.u) >> 63;
+    sum.u += inexact - ((inexact & other_side) << 1); /* away from zero if what was lost has the sign of the sum */
+    return (float)sum.f;
+}
+
+#endif
 
 static inline float real_sqrt(float x)
 {

@@ -1,4 +1,4 @@
-/* The plain row: scalars, fma correctly rounded by libm where the CPU has none. */
+/* The plain row: scalars and the fma of elementary.h, for any CPU. */
 #define KERNELS_NAME "c"
 #define KERNELS_TABLE nset_kernels_c
 #define W 1

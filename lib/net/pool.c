@@ -117,29 +117,49 @@ static nset_status pool_forward(nset_run *run, nset_node i, nset_real *out, nset
     return NSET_OK;
 }
 
-/* One set of n elements, all its channels. */
-static void pool_back_set(int how, nset_real *dx, const nset_real *g, const nset_real *x, const nset_real *y,
-    const nset_real *weights, const nset_real *total, size_t n, size_t size)
+/* One block of channels of one set of n elements: pointers at its first number, rows size apart. */
+typedef struct pool_block {
+    nset_real *dx;
+    const nset_real *g, *x, *y, *weights, *total;
+    size_t n, d, size;
+} pool_block;
+
+/* What each channel hands to one element (to each that is the largest; times its weight). */
+static void find_shares(int how, const pool_block *b, nset_real *share)
 {
-    for (size_t j = 0; j < size; j++) {
-        nset_real share = g[j];
-        size_t ties = 0;
+    nset_real ties[NSET_POOL_BLOCK] = { 0 };
+
+    for (size_t e = 0; (how == NSET_POOL_MAX || how == NSET_POOL_MIN) && e < b->n; e++)
+        for (size_t j = 0; j < b->d; j++)
+            ties[j] += b->x[e * b->size + j] == b->y[j] ? 1 : 0;
+    for (size_t j = 0; j < b->d; j++) {
+        share[j] = b->g[j];
         if (how == NSET_POOL_MEAN)
-            share /= (nset_real)n;
+            share[j] /= (nset_real)b->n;
+        else if (how == NSET_POOL_LSE)
+            share[j] /= b->total[j];
+        else if (how != NSET_POOL_SUM)
+            share[j] = ties[j] > 0 ? share[j] / ties[j] : 0; /* none is equal to NaN */
+    }
+}
+
+static void pool_back_block(int how, const pool_block *b)
+{
+    nset_real share[NSET_POOL_BLOCK];
+
+    find_shares(how, b, share);
+    for (size_t e = 0; e < b->n; e++) {
+        const nset_real *x = b->x + e * b->size, *w = b->weights + (b->weights ? e * b->size : 0);
+        nset_real *dx = b->dx + e * b->size;
         if (how == NSET_POOL_LSE)
-            share /= total[j];
-        if (how == NSET_POOL_MAX || how == NSET_POOL_MIN) {
-            for (size_t e = 0; e < n; e++)
-                ties += x[e * size + j] == y[j];
-            share = ties ? share / (nset_real)ties : 0;
-        }
-        for (size_t e = 0; e < n; e++) {
-            size_t at = e * size + j;
-            if (how == NSET_POOL_LSE)
-                dx[at] += share * weights[at];
-            else if (ties == 0 || x[at] == y[j])
-                dx[at] += share;
-        }
+            for (size_t j = 0; j < b->d; j++)
+                dx[j] += share[j] * w[j];
+        else if (how == NSET_POOL_MAX || how == NSET_POOL_MIN)
+            for (size_t j = 0; j < b->d; j++)
+                dx[j] += x[j] == b->y[j] ? share[j] : 0;
+        else
+            for (size_t j = 0; j < b->d; j++)
+                dx[j] += share[j];
     }
 }
 
@@ -148,16 +168,21 @@ static nset_status pool_backward(nset_run *run, nset_node i, const grads *to, ns
     const node *n = &run->net->nodes[i];
     const int64_t *offsets = run->batch->offsets;
     size_t size = nset_run_pixels(run, i) * n->d, n_sets = run->batch->n_sets;
-    const nset_real *weights = run->saved[i].data;
-    const nset_real *totals = n->how == NSET_POOL_LSE ? weights + (size_t)offsets[n_sets] * size : NULL;
+    const nset_real *weights = n->how == NSET_POOL_LSE ? run->saved[i].data : NULL;
 
     (void)err;
-    for (size_t s = 0; to->dx && s < n_sets; s++) {
-        size_t at = (size_t)offsets[s] * size;
-        pool_back_set(n->how, to->dx + at, to->g + s * size, run->value[n->x] + at, run->value[i] + s * size,
-            totals ? weights + at : NULL, totals ? totals + s * size : NULL, (size_t)(offsets[s + 1] - offsets[s]),
-            size);
-    }
+    for (size_t s = 0; to->dx && s < n_sets; s++)
+        for (size_t j = 0; j < size; j += NSET_POOL_BLOCK) {
+            size_t at = (size_t)offsets[s] * size + j, of_set = s * size + j;
+            pool_block b = { to->dx + at, to->g + of_set, run->value[n->x] + at, run->value[i] + of_set, NULL, NULL,
+                (size_t)(offsets[s + 1] - offsets[s]), size - j < NSET_POOL_BLOCK ? size - j : NSET_POOL_BLOCK, size };
+            if (weights) {
+                b.weights = weights + at;
+                b.total = weights + (size_t)offsets[n_sets] * size + of_set;
+            }
+            if (b.n > 0)
+                pool_back_block(n->how, &b);
+        }
     return NSET_OK;
 }
 
