@@ -160,6 +160,47 @@ START_TEST(the_gradient_of_weights_is_one_fma_chain_an_element_in_each_row)
 }
 END_TEST
 
+static float any_bits(nset_random *r)
+{
+    uint32_t bits = nset_random_u32(r);
+    float x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* 1 or a few units in the last place beside it. */
+static float beside_1(nset_random *r)
+{
+    return 1 + ((float)nset_random_below(r, 7) - 3) * 0x1p-23f;
+}
+
+/* A float with spacing 2: one more lies in the middle of two floats, and what a product of two numbers beside 1
+ * differs from 1 is lost in a double. */
+static float spacing_2(nset_random *r)
+{
+    return (float)(0x800000u | nset_random_u32(r) >> 9) * (nset_random_below(r, 2) ? 2.f : -2.f);
+}
+
+START_TEST(one_step_of_a_chain_is_rounded_once)
+{
+    const nset_kernels *kernels = _i == N_ROWS ? &nset_kernels_c : nset_kernels_named(row_names[_i]);
+    nset_random r = nset_random_stream(9, "fma", 0);
+
+    for (int trial = 0; kernels && trial < 20000; trial++) {
+        float x = trial % 2 ? any_bits(&r) : beside_1(&r), b[NSET_PANEL], c[NSET_PANEL], want[NSET_PANEL];
+        nset_rows a = { .data = &x, .row = 1, .n_seg = 1, .k_seg = 1 };
+        for (int j = 0; j < NSET_PANEL; j++) {
+            b[j] = trial % 2 ? any_bits(&r) : beside_1(&r);
+            c[j] = trial % 2 ? any_bits(&r) : spacing_2(&r);
+            want[j] = fmaf(x, b[j], c[j]);
+        }
+        kernels->gemm(c, NSET_PANEL, 1, &a, b, NSET_PANEL, NULL);
+        ck_assert_msg(same_bits(want, c, NSET_PANEL), "%s: trial %d", kernels->name, trial);
+    }
+}
+END_TEST
+
 /* ---- elementwise and rows ---- */
 
 static const float special[] = { 0.f, -0.f, 1.f, -1.f, INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, FLT_MIN, FLT_MAX,
@@ -372,6 +413,7 @@ int main(void)
     tcase_add_loop_test(t, a_product_is_one_fma_chain_an_element_in_each_row, 0, N_ROWS);
     tcase_add_test(t, a_row_of_a_product_has_the_same_bits_alone_and_in_a_batch);
     tcase_add_loop_test(t, the_gradient_of_weights_is_one_fma_chain_an_element_in_each_row, 0, N_ROWS + 1);
+    tcase_add_loop_test(t, one_step_of_a_chain_is_rounded_once, 0, N_ROWS + 1);
     tcase_add_loop_test(t, elementwise_functions_have_the_bits_of_the_plain_row, 0, N_ROWS);
     tcase_add_loop_test(t, layer_norm_has_the_bits_of_the_plain_row, 0, N_ROWS);
     tcase_add_loop_test(t, pooling_kernels_have_the_bits_of_the_plain_row, 0, N_ROWS);
