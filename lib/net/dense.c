@@ -33,8 +33,8 @@ static void spread(const nset_run *run, nset_node of, nset_real *out, const nset
 {
     size_t size = nset_run_pixels(run, of) * run->net->nodes[of].d;
 
-    for (size_t s = 0; s < run->batch->n_sets; s++)
-        for (int64_t e = run->batch->offsets[s]; e < run->batch->offsets[s + 1]; e++)
+    for (size_t s = 0; s < run->batch.n_sets; s++)
+        for (int64_t e = run->batch.offsets[s]; e < run->batch.offsets[s + 1]; e++)
             memcpy(out + (size_t)e * size, from + s * size, size * sizeof *out);
 }
 
@@ -43,8 +43,8 @@ static void gather(const nset_run *run, nset_node of, nset_real *dfrom, const ns
 {
     size_t size = nset_run_pixels(run, of) * run->net->nodes[of].d;
 
-    for (size_t s = 0; s < run->batch->n_sets; s++)
-        for (int64_t e = run->batch->offsets[s]; e < run->batch->offsets[s + 1]; e++)
+    for (size_t s = 0; s < run->batch.n_sets; s++)
+        for (int64_t e = run->batch.offsets[s]; e < run->batch.offsets[s + 1]; e++)
             for (size_t j = 0; j < size; j++)
                 dfrom[s * size + j] += g[(size_t)e * size + j];
 }

@@ -77,8 +77,9 @@ struct nset_run {
     buffer *saved;           /* (n_nodes) what forward keeps for backward */
     buffer packed;           /* weights of one layer, in panels */
     buffer pad, pad2;        /* images or sequences with a border; columns of a convolution */
-    const nset_batch *batch;
-    bool training, ready; /* ready: forward_train went through */
+    nset_batch batch;        /* a copy; its pointers are valid during a call only */
+    size_t n_elements;
+    bool training, done, ready; /* done: a forward went through; ready: a forward for training did */
     uint64_t seed;
 };
 

@@ -95,9 +95,9 @@ static void pool_blocks(void *ctx, size_t first, size_t last, size_t chunk)
 static nset_status pool_forward(nset_run *run, nset_node i, nset_real *out, nset_error *err)
 {
     const node *n = &run->net->nodes[i];
-    size_t size = nset_run_pixels(run, i) * n->d, n_sets = run->batch->n_sets, n_rows;
+    size_t size = nset_run_pixels(run, i) * n->d, n_sets = run->batch.n_sets, n_rows;
     pool_job p = { .kernels = nset_kernels_now(),
-        .offsets = run->batch->offsets,
+        .offsets = run->batch.offsets,
         .x = run->value[n->x],
         .out = out,
         .size = size,
@@ -166,8 +166,8 @@ static void pool_back_block(int how, const pool_block *b)
 static nset_status pool_backward(nset_run *run, nset_node i, const grads *to, nset_error *err)
 {
     const node *n = &run->net->nodes[i];
-    const int64_t *offsets = run->batch->offsets;
-    size_t size = nset_run_pixels(run, i) * n->d, n_sets = run->batch->n_sets;
+    const int64_t *offsets = run->batch.offsets;
+    size_t size = nset_run_pixels(run, i) * n->d, n_sets = run->batch.n_sets;
     const nset_real *weights = n->how == NSET_POOL_LSE ? run->saved[i].data : NULL;
 
     (void)err;
@@ -192,9 +192,9 @@ static nset_status log_size_forward(nset_run *run, nset_node i, nset_real *out, 
 {
     (void)i;
     (void)err;
-    for (size_t s = 0; s < run->batch->n_sets; s++)
-        out[s] = (nset_real)(1 + run->batch->offsets[s + 1] - run->batch->offsets[s]);
-    nset_kernels_now()->log(out, out, run->batch->n_sets);
+    for (size_t s = 0; s < run->batch.n_sets; s++)
+        out[s] = (nset_real)(1 + run->batch.offsets[s + 1] - run->batch.offsets[s]);
+    nset_kernels_now()->log(out, out, run->batch.n_sets);
     return NSET_OK;
 }
 

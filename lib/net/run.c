@@ -41,8 +41,8 @@ void nset_run_size(const nset_run *run, nset_node i, size_t *height, size_t *wid
 {
     int level = run->net->nodes[i].level;
 
-    *height = level < 0 ? 1 : run->batch->height >> level;
-    *width = level < 0 ? 1 : run->batch->width >> level;
+    *height = level < 0 ? 1 : run->batch.height >> level;
+    *width = level < 0 ? 1 : run->batch.width >> level;
 }
 
 size_t nset_run_pixels(const nset_run *run, nset_node i)
@@ -55,7 +55,7 @@ size_t nset_run_pixels(const nset_run *run, nset_node i)
 
 size_t nset_run_images(const nset_run *run, nset_node i)
 {
-    return run->net->nodes[i].domain == NSET_SET ? run->batch->n_sets : (size_t)run->batch->offsets[run->batch->n_sets];
+    return run->net->nodes[i].domain == NSET_SET ? run->batch.n_sets : run->n_elements;
 }
 
 size_t nset_run_rows(const nset_run *run, nset_node i)
@@ -183,7 +183,8 @@ static nset_status check_batch(nset_run *run, const nset_batch *b, nset_error *e
         return status;
     if (net->has_images && (status = check_images(net, b, err)) != NSET_OK)
         return status;
-    run->batch = b;
+    run->batch = *b;
+    run->n_elements = net->has_elements ? (size_t)b->offsets[b->n_sets] : 0;
     for (size_t i = 0; i < net->n_nodes; i++) {
         const node *n = &net->nodes[i];
         size_t size;
@@ -239,7 +240,7 @@ static nset_status forward_node(nset_run *run, nset_node i, nset_error *err)
 
     if (n->op == OP_INPUT) {
         run->slot_of[i] = -1;
-        run->value[i] = run->batch->inputs ? run->batch->inputs[n->how] : NULL;
+        run->value[i] = run->batch.inputs ? run->batch.inputs[n->how] : NULL;
         return NSET_OK;
     }
     if (in_place(run, i))
@@ -262,7 +263,7 @@ static nset_status forward(nset_run *run, const nset_batch *batch, nset_error *e
 {
     nset_status status;
 
-    run->ready = false;
+    run->ready = run->done = false;
     if ((status = check_batch(run, batch, err)) != NSET_OK)
         return status;
     for (size_t k = 0; k < run->net->n_nodes; k++)
@@ -270,6 +271,7 @@ static nset_status forward(nset_run *run, const nset_batch *batch, nset_error *e
     for (size_t i = 0; i < run->net->n_nodes; i++)
         if ((status = forward_node(run, (nset_node)i, err)) != NSET_OK)
             return status;
+    run->done = true;
     return NSET_OK;
 }
 
@@ -294,7 +296,7 @@ const nset_real *nset_run_output(const nset_run *run, int k, size_t *n_rows, siz
 {
     nset_node i;
 
-    if (k < 0 || (size_t)k >= run->net->n_outputs || !run->batch)
+    if (k < 0 || (size_t)k >= run->net->n_outputs || !run->done)
         return NULL;
     i = run->net->outputs[k];
     if (n_rows)
@@ -371,14 +373,25 @@ static nset_status backward_nodes(nset_run *run, const nset_real *const *douts, 
     return NSET_OK;
 }
 
+static bool same_shape(const nset_run *run, const nset_batch *b)
+{
+    if (b->n_sets != run->batch.n_sets || b->height != run->batch.height || b->width != run->batch.width)
+        return false;
+    return !run->net->has_elements || (b->offsets && (size_t)b->offsets[b->n_sets] == run->n_elements);
+}
+
 nset_status nset_run_backward(nset_run *run, const nset_batch *batch, const nset_real *const *douts, nset_real *grad,
     nset_real *const *dinputs, nset_error *err)
 {
     nset_status status;
     bool *reached;
 
-    if (!run->ready || batch != run->batch)
+    if (!run->ready || !same_shape(run, batch))
         return nset_fail(err, NSET_ERR_ARG, "backward needs nset_run_forward_train on the same batch before it");
+    run->batch = *batch;
+    for (size_t i = 0; i < run->net->n_nodes; i++)
+        if (run->net->nodes[i].op == OP_INPUT)
+            run->value[i] = batch->inputs ? batch->inputs[run->net->nodes[i].how] : NULL;
     if (!(reached = nset_calloc(run->net->n_nodes, sizeof *reached)))
         return nset_fail_oom(err, run->net->n_nodes, sizeof *reached);
     find_needed(run, dinputs);
