@@ -1,4 +1,5 @@
-/* One row an option: parsing, range errors, --help, the configuration file, run.json and the docs come from the rows. */
+/* One row an option: parsing, range errors, --help, the configuration file, run.json and the docs come from the rows.
+ */
 #ifndef NSET_CLI_OPTION_H
 #define NSET_CLI_OPTION_H
 
@@ -33,7 +34,7 @@ typedef struct nset_common {
     long threads; /* 0: all */
     long seed;
     size_t memory;
-    const char *log_level, *config;
+    const char *device, *log_level, *config;
     bool quiet, help, version;
 } nset_common;
 

@@ -1,0 +1,6 @@
+/* Every command is a row; a new one adds its line here and a file beside this one. */
+#include "commands/commands.h"
+
+const nset_command *const nset_commands[] = {
+    NULL,
+};

@@ -1,0 +1,115 @@
+#include "results/npz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zip.h>
+
+#include <neuroset/file.h>
+#include <neuroset/memory.h>
+
+static size_t item_size(const char *descr)
+{
+    size_t n = (size_t)atoi(descr + 2);
+
+    return descr[1] == 'U' ? 4 * n : n;
+}
+
+static size_t n_bytes(const nset_array *a)
+{
+    size_t n = item_size(a->descr);
+
+    for (size_t i = 0; i < a->rank; i++)
+        n *= a->shape[i];
+    return n;
+}
+
+/* Version 1.0 header, padded so that the data start at a multiple of 64. Returns its length. */
+static size_t npy_header(char *out, size_t room, const nset_array *a)
+{
+    char shape[128] = "";
+    size_t n = 0, length;
+
+    for (size_t i = 0; i < a->rank; i++)
+        n += (size_t)snprintf(shape + n, sizeof shape - n,
+            i + 1 < a->rank ? "%zu, "
+            : a->rank == 1  ? "%zu,"
+                            : "%zu",
+            a->shape[i]);
+    memcpy(out, "\x93NUMPY\x01\x00", 8);
+    length = 10 + (size_t)snprintf(
+                      out + 10, room - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", a->descr, shape);
+    while ((length + 1) % 64)
+        out[length++] = ' ';
+    out[length++] = '\n';
+    out[8] = (char)((length - 10) & 255);
+    out[9] = (char)((length - 10) >> 8);
+    return length;
+}
+
+nset_status nset_npy_write(const char *path, const nset_array *a, nset_error *err)
+{
+    nset_atomic_file *file = NULL;
+    nset_status status;
+    char header[512];
+    size_t n;
+
+    if ((status = nset_atomic_open(&file, path, err)) != NSET_OK)
+        return status;
+    n = npy_header(header, sizeof header, a);
+    fwrite(header, 1, n, nset_atomic_stream(file));
+    if (n_bytes(a))
+        fwrite(a->data, 1, n_bytes(a), nset_atomic_stream(file));
+    return nset_atomic_commit(file, err);
+}
+
+static nset_status add_array(zip_t *zip, const char *path, const nset_array *a, nset_error *err)
+{
+    size_t n = n_bytes(a), header;
+    char *bytes = malloc(n + 512); /* libzip frees it with free() */
+    char name[128];
+    zip_source_t *source;
+    zip_int64_t at;
+
+    if (!bytes)
+        return nset_fail_oom(err, n + 512, 1);
+    header = npy_header(bytes, 512, a);
+    if (n)
+        memcpy(bytes + header, a->data, n);
+    if (!(source = zip_source_buffer(zip, bytes, header + n, 1))) {
+        free(bytes);
+        return nset_fail(err, NSET_ERR_IO, "%s: %s", path, zip_strerror(zip));
+    }
+    snprintf(name, sizeof name, "%s.npy", a->name);
+    at = zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8);
+    if (at < 0) {
+        zip_source_free(source);
+        return nset_fail(err, NSET_ERR_IO, "%s: %s", path, zip_strerror(zip));
+    }
+    zip_set_file_compression(zip, (zip_uint64_t)at, ZIP_CM_DEFLATE, 1);
+    zip_file_set_dostime(zip, (zip_uint64_t)at, 0, 0x21, 0); /* 1980-01-01: the same arrays, the same bytes */
+    return NSET_OK;
+}
+
+nset_status nset_npz_write(const char *path, const nset_array *arrays, size_t n, nset_error *err)
+{
+    nset_status status = NSET_OK;
+    int code = 0;
+    zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
+
+    if (!zip) {
+        zip_error_t why;
+        zip_error_init_with_code(&why, code);
+        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", path, zip_error_strerror(&why));
+        zip_error_fini(&why);
+        return status;
+    }
+    for (size_t i = 0; i < n && status == NSET_OK; i++)
+        status = add_array(zip, path, &arrays[i], err);
+    if (status == NSET_OK && zip_close(zip) == 0)
+        return NSET_OK;
+    if (status == NSET_OK)
+        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", path, zip_strerror(zip));
+    zip_discard(zip);
+    return status;
+}

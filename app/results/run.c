@@ -1,0 +1,278 @@
+#include "results/run.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <neuroset/file.h>
+#include <neuroset/memory.h>
+
+#include "cli/progress.h"
+
+struct nset_run_folder {
+    char *dir, *part; /* final name, name while it is written */
+    bool overwrite;
+    json_t *json;
+    char **paths; /* of the files, full */
+    size_t n_paths, cap_paths;
+    double stage_start;
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int remove_entry(const char *path, const struct stat *s, int kind, struct FTW *walk)
+{
+    (void)s;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void release(nset_run_folder *f)
+{
+    for (size_t i = 0; i < f->n_paths; i++)
+        nset_free(f->paths[i]);
+    nset_free(f->paths);
+    nset_free(f->dir);
+    nset_free(f->part);
+    json_decref(f->json);
+    nset_free(f);
+}
+
+static nset_status make_names(nset_run_folder *f, const char *dir, nset_error *err)
+{
+    size_t n = strlen(dir);
+
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    if (n == 0)
+        return nset_fail(err, NSET_ERR_ARG, "the result folder has no name");
+    f->dir = nset_calloc(n + 1, 1);
+    f->part = nset_calloc(n + 32, 1);
+    f->json = json_object();
+    if (!f->dir || !f->part || !f->json)
+        return nset_fail_oom(err, n + 32, 1);
+    memcpy(f->dir, dir, n);
+    snprintf(f->part, n + 32, "%s.tmp-%ld", f->dir, (long)getpid());
+    return NSET_OK;
+}
+
+nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool overwrite, nset_error *err)
+{
+    nset_run_folder *f = nset_calloc(1, sizeof *f);
+    nset_status status;
+    struct stat s;
+
+    if (!f)
+        return nset_fail_oom(err, 1, sizeof *f);
+    if ((status = make_names(f, dir, err)) != NSET_OK) {
+        release(f);
+        return status;
+    }
+    f->overwrite = overwrite;
+    f->stage_start = now();
+    if (lstat(f->dir, &s) == 0 && !overwrite)
+        status = nset_fail(err, NSET_ERR_ARG, "%s exists already; name another folder or say --overwrite", f->dir);
+    else if (lstat(f->dir, &s) == 0 && !S_ISDIR(s.st_mode))
+        status = nset_fail(err, NSET_ERR_ARG, "%s is not a folder: it is not overwritten", f->dir);
+    else if (mkdir(f->part, 0777))
+        status = nset_fail(err, NSET_ERR_IO, "%s: the result folder cannot be made: %s", f->part, strerror(errno));
+    if (status != NSET_OK) {
+        release(f);
+        return status;
+    }
+    *out = f;
+    return NSET_OK;
+}
+
+static nset_status make_parents(char *path, size_t from, nset_error *err)
+{
+    for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int failed;
+        *slash = '\0';
+        failed = mkdir(path, 0777) && errno != EEXIST;
+        if (failed)
+            nset_fail(err, NSET_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+        *slash = '/';
+        if (failed)
+            return NSET_ERR_IO;
+    }
+    return NSET_OK;
+}
+
+const char *nset_run_folder_path(nset_run_folder *f, const char *name, nset_error *err)
+{
+    size_t n = strlen(f->part) + strlen(name) + 2;
+    char *path;
+
+    if (nset_grow(&f->paths, &f->cap_paths, f->n_paths + 1, sizeof *f->paths, err) != NSET_OK)
+        return NULL;
+    if (!(path = nset_calloc(n, 1))) {
+        nset_fail_oom(err, n, 1);
+        return NULL;
+    }
+    f->paths[f->n_paths++] = path;
+    snprintf(path, n, "%s/%s", f->part, name);
+    return make_parents(path, strlen(f->part) + 1, err) == NSET_OK ? path : NULL;
+}
+
+json_t *nset_run_folder_json(nset_run_folder *f)
+{
+    return f->json;
+}
+
+static json_t *member(json_t *object, const char *key, json_t *(*make)(void))
+{
+    json_t *m = json_object_get(object, key);
+
+    if (!m) {
+        m = make();
+        json_object_set_new(object, key, m);
+    }
+    return m;
+}
+
+void nset_run_folder_warn(nset_run_folder *f, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_array_append_new(member(f->json, "warnings", json_array), json_string(text));
+    nset_say("warning: %s", text);
+}
+
+void nset_run_folder_stage(nset_run_folder *f, const char *stage, size_t bytes)
+{
+    double time = now(), seconds = (double)(long)((time - f->stage_start) * 1000 + .5) / 1000;
+
+    f->stage_start = time;
+    json_array_append_new(member(f->json, "stages", json_array),
+        json_pack("{s:s, s:f, s:I}", "stage", stage, "seconds", seconds, "bytes", (json_int_t)bytes));
+}
+
+/* What is hashed is what the data decide: not run.json, and not the two files of a Phy folder that speak of the columns
+ * of the input file, which change when channels are renumbered. */
+static bool is_result(const char *name)
+{
+    return strcmp(name, "phy/params.py") && strcmp(name, "phy/channel_map.npy");
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static nset_status hash_file(XXH3_state_t *state, const char *path, nset_error *err)
+{
+    FILE *in = fopen(path, "rb");
+    char block[65536];
+    size_t n;
+
+    if (!in)
+        return nset_fail(err, NSET_ERR_IO, "%s: cannot be read back: %s", path, strerror(errno));
+    while ((n = fread(block, 1, sizeof block, in)) > 0)
+        XXH3_128bits_update(state, block, n);
+    fclose(in);
+    return NSET_OK;
+}
+
+static nset_status hash_results(nset_run_folder *f, nset_error *err)
+{
+    XXH3_state_t *state = XXH3_createState();
+    size_t skip = strlen(f->part) + 1;
+    nset_status status = NSET_OK;
+    XXH128_hash_t h;
+    char text[33];
+
+    if (!state)
+        return nset_fail_oom(err, 1, 512);
+    XXH3_128bits_reset(state);
+    if (f->n_paths)
+        qsort(f->paths, f->n_paths, sizeof *f->paths, by_name);
+    for (size_t i = 0; i < f->n_paths && status == NSET_OK; i++) {
+        const char *name = f->paths[i] + skip;
+        if (!is_result(name) || (i && !strcmp(f->paths[i], f->paths[i - 1])))
+            continue;
+        XXH3_128bits_update(state, name, strlen(name) + 1);
+        status = hash_file(state, f->paths[i], err);
+    }
+    h = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, (uint64_t)h.high64, (uint64_t)h.low64);
+    json_object_set_new(f->json, "result_xxh3_128", json_string(text));
+    return status;
+}
+
+static nset_status write_json(nset_run_folder *f, nset_error *err)
+{
+    nset_atomic_file *file = NULL;
+    nset_status status;
+    char *path = nset_calloc(strlen(f->part) + 16, 1);
+
+    if (!path)
+        return nset_fail_oom(err, strlen(f->part) + 16, 1);
+    sprintf(path, "%s/run.json", f->part);
+    json_object_set_new(f->json, "status", json_string("done"));
+    member(f->json, "warnings", json_array);
+    if ((status = nset_atomic_open(&file, path, err)) == NSET_OK) {
+        json_dumpf(f->json, nset_atomic_stream(file), JSON_INDENT(2));
+        fputc('\n', nset_atomic_stream(file));
+        status = nset_atomic_commit(file, err);
+    }
+    nset_free(path);
+    return status;
+}
+
+nset_status nset_run_folder_commit(nset_run_folder *f, nset_error *err)
+{
+    nset_status status;
+
+    if ((status = hash_results(f, err)) != NSET_OK || (status = write_json(f, err)) != NSET_OK)
+        goto fail;
+    if (nset_cancelled()) {
+        status = nset_fail_cancelled(err);
+        goto fail;
+    }
+    if (f->overwrite)
+        remove_tree(f->dir);
+    if (rename(f->part, f->dir)) {
+        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be renamed from %s: %s", f->dir, f->part, strerror(errno));
+        goto fail;
+    }
+    release(f);
+    return NSET_OK;
+
+fail:
+    nset_run_folder_abort(f);
+    return status;
+}
+
+void nset_run_folder_abort(nset_run_folder *f)
+{
+    if (!f)
+        return;
+    remove_tree(f->part);
+    release(f);
+}
