@@ -2,5 +2,6 @@
 #include "commands/commands.h"
 
 const nset_command *const nset_commands[] = {
+    &nset_cmd_simulate,
     NULL,
 };

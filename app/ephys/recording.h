@@ -15,13 +15,13 @@
 
 /* What the user says of a recording; zero or NULL: not said, the file must know. */
 typedef struct nset_recording_options {
-    const char *format;    /* name of a reader */
-    const char *probe;     /* file */
-    const char *stream;    /* Open Ephys stream or SpikeGLX stream */
+    const char *format; /* name of a reader */
+    const char *probe;  /* file */
+    const char *stream; /* Open Ephys stream or SpikeGLX stream */
     double rate_hz;
-    double gain_uv;        /* microvolts a count */
-    long n_channels;       /* columns of the file */
-    const char *dtype;     /* int16, uint16, int32, float32 ... */
+    double gain_uv;    /* microvolts a count */
+    long n_channels;   /* columns of the file */
+    const char *dtype; /* int16, uint16, int32, float32 ... */
     long header_bytes;
 } nset_recording_options;
 
@@ -34,9 +34,9 @@ typedef struct nset_recording {
     const char *dtype;      /* of the file's samples */
     size_t n_file_channels; /* columns of the file, sync and others included */
     int64_t header_bytes;
-    double gain_uv;         /* 0 when channels differ */
-    json_t *facts;          /* array of {"name", "value", "from"}: what info prints and run.json keeps */
-    json_t *warnings;       /* array of strings */
+    double gain_uv;   /* 0 when channels differ */
+    json_t *facts;    /* array of {"name", "value", "from"}: what info prints and run.json keeps */
+    json_t *warnings; /* array of strings */
 } nset_recording;
 
 nset_status nset_recording_open(nset_recording **out, const char *const *paths, size_t n_paths,

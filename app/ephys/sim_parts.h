@@ -1,0 +1,90 @@
+/* The parts of the simulator: cells, spike trains, noise. Included by the simulator only. */
+#ifndef NSET_EPHYS_SIM_PARTS_H
+#define NSET_EPHYS_SIM_PARTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <neuroset/error.h>
+#include <neuroset/random.h>
+#include <neuroset/workers.h>
+#include "ephys/probe.h"
+#include "ephys/simulate.h"
+
+enum {
+    SIM_PHASES = 8, /* places of a spike between two samples */
+    SIM_MAX_CHANNELS = 384,
+};
+
+/* Errors: NSET_ERR_ARG (what is wrong and what is wanted). */
+nset_status sim_check_options(const nset_sim_options *o, nset_error *err);
+double sim_layout_gain_uv(const char *layout); /* microvolts a count; 0: no such layout */
+void sim_place_contacts(nset_probe *probe, const nset_sim_options *o);
+
+/* Time of templates: length samples with the trough at pre; on the fine grid the trough is at (pre + 1) * SIM_PHASES.
+ */
+typedef struct sim_grid {
+    double rate_hz;
+    size_t pre, length, n_fine;
+} sim_grid;
+
+sim_grid sim_grid_of(double rate_hz);
+
+typedef struct sim_cell {
+    const char *kind;
+    size_t n_sources, n_fine;
+    float *current;     /* (2, n_sources, n_fine): as it is, and widened as after a burst; owned */
+    double (*place)[3]; /* (n_sources) um from the cell's origin; contacts lie at z = 0; owned */
+    double soft_um, scale;
+} sim_cell;
+
+/* A random cell depth_um above the contacts, its largest potential -1 (or 1) somewhere near. */
+nset_status sim_cell_make(sim_cell *cell, nset_random *r, const sim_grid *grid, double depth_um, nset_error *err);
+void sim_cell_free(sim_cell *cell);
+/* out (n_fine) := scaled potential at a contact (x, y) from the cell's origin; widened: 0 or 1. */
+void sim_cell_at(float *out, const sim_cell *cell, double x_um, double y_um, int widened);
+
+/* Templates of a cell at one displacement, on the channels where they pass a floor. */
+typedef struct sim_bank {
+    size_t n_channels;
+    size_t *channel; /* (n_channels); owned */
+    float *w;        /* (2, SIM_PHASES, length, n_channels); owned */
+} sim_bank;
+
+nset_status sim_bank_make(sim_bank *bank, const sim_cell *cell, const nset_probe *probe, double x_um, double y_um,
+    const sim_grid *grid, double floor_uv, nset_error *err);
+void sim_bank_free(sim_bank *bank);
+
+/* What all trains share: a modulation of mean 1 on a 1 ms grid, and the times of population events. */
+typedef struct sim_population {
+    double seconds;
+    size_t n;      /* steps of modulation */
+    double *clock; /* (n + 1) integral of the modulation in s; owned */
+    size_t n_events;
+    double *event_s; /* owned */
+} sim_population;
+
+nset_status sim_population_make(sim_population *p, uint64_t seed, double seconds, double sync, nset_error *err);
+void sim_population_free(sim_population *p);
+
+typedef struct sim_train {
+    size_t n, capacity;
+    double *time_s;   /* owned, as below */
+    float *amplitude; /* factor of the template */
+    float *widening;  /* 0 .. 1 share of the widened template */
+} sim_train;
+
+/* A gamma renewal process under the modulation, with bursts and population events, refractory_s at least. */
+nset_status sim_train_make(sim_train *t, nset_random *r, const sim_population *p, double rate_hz, double refractory_s,
+    double bursting, double jitter, double modulation, nset_error *err);
+void sim_train_free(sim_train *t);
+
+/* x (n, C) += noise of standard deviation uv in 300-6000 Hz: white and pink with exp(-distance / reach). */
+nset_status sim_noise_add(
+    float *x, int64_t n, const nset_probe *probe, const nset_sim_options *o, nset_workers *workers, nset_error *err);
+/* x (n, C) += slow potentials correlated over 500 um, and line noise. */
+nset_status sim_slow_add(
+    float *x, int64_t n, const nset_probe *probe, const nset_sim_options *o, nset_workers *workers, nset_error *err);
+/* Zero-phase band 300-6000 Hz of each of the rows (n_rows, n), in place. */
+nset_status sim_band(float *rows, size_t n_rows, size_t n, double rate_hz, nset_error *err);
+
+#endif

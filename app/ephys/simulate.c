@@ -1,0 +1,402 @@
+#include "ephys/simulate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <neuroset/memory.h>
+#include <neuroset/random.h>
+#include "cli/progress.h"
+#include "ephys/sim_parts.h"
+
+#define DRIFT_STEP_S .01
+#define DRIFT_GRID_UM 2. /* templates are made for displacements on this grid */
+#define MODULATION .12
+
+/* ---- drift ---- */
+
+static nset_status make_drift(nset_sim *s, nset_error *err)
+{
+    nset_random r = nset_random_stream(s->options.seed, "drift", 0);
+    double low = 0, high = 0, v = 0, phase = 6.28 * nset_random_uniform(&r), period = 15 + 25 * nset_random_uniform(&r);
+    double jump_at = (.2 + .6 * nset_random_uniform(&r)) * s->options.seconds, walk = 0;
+
+    s->n_drift = (size_t)(s->options.seconds / DRIFT_STEP_S) + 2;
+    if (!(s->drift_um = nset_calloc(s->n_drift, sizeof *s->drift_um)))
+        return nset_fail_oom(err, s->n_drift, sizeof *s->drift_um);
+    if (s->options.drift_um <= 0)
+        return NSET_OK;
+    for (size_t i = 0; i < s->n_drift; i++) {
+        double t = (double)i * DRIFT_STEP_S, d;
+        v = .998 * v + .01 * nset_random_normal(&r);
+        walk += v * DRIFT_STEP_S;
+        d = walk + .1 * sin(6.28 * t / period + phase) + .15 / (1 + exp(-(t - jump_at) / .15));
+        s->drift_um[i] = d;
+        low = i ? fmin(low, d) : d;
+        high = i ? fmax(high, d) : d;
+    }
+    for (size_t i = 0; i < s->n_drift; i++)
+        s->drift_um[i] = (s->drift_um[i] - .5 * (low + high)) / fmax(high - low, 1e-9) * s->options.drift_um;
+    return NSET_OK;
+}
+
+static double displacement(const nset_sim *s, double time_s)
+{
+    size_t i = (size_t)(time_s / DRIFT_STEP_S);
+
+    return s->drift_um[i < s->n_drift ? i : s->n_drift - 1];
+}
+
+/* ---- spikes of one cell into the samples ---- */
+
+static void add_spike(nset_sim *s, const sim_bank *b, int64_t sample, int phase, float amplitude, float widening)
+{
+    size_t k = b->n_channels, one = s->length * k;
+    const float *plain = b->w + (size_t)phase * one, *wide = plain + SIM_PHASES * one;
+    int64_t from = sample - (int64_t)s->pre;
+
+    if (from < 0 || from + (int64_t)s->length > s->n_samples)
+        return;
+    for (size_t i = 0; i < s->length; i++) {
+        float *row = s->x + ((size_t)from + i) * s->n_channels;
+        for (size_t c = 0; c < k; c++) {
+            float w = plain[i * k + c];
+            row[b->channel[c]] += amplitude * (w + widening * (wide[i * k + c] - w));
+        }
+    }
+}
+
+typedef struct placed_cell {
+    sim_cell cell;
+    double x_um, y_um;
+} placed_cell;
+
+/* Adds the spikes of a train, one bank of templates for each displacement on the grid. */
+static nset_status add_train(
+    nset_sim *s, const placed_cell *p, const sim_train *t, const sim_grid *g, double floor_uv, nset_error *err)
+{
+    long lowest = lrint(-s->options.drift_um / 2 / DRIFT_GRID_UM) - 1, highest = 1 - lowest;
+    nset_status status = NSET_OK;
+
+    for (long d = lowest; d <= highest && status == NSET_OK; d++) {
+        sim_bank bank = { 0 };
+        int made = 0;
+        for (size_t i = 0; i < t->n && status == NSET_OK; i++) {
+            int64_t at = llrint(t->time_s[i] * s->options.rate_hz * SIM_PHASES);
+            if (lrint(displacement(s, t->time_s[i]) / DRIFT_GRID_UM) != d)
+                continue;
+            if (!made)
+                status = sim_bank_make(
+                    &bank, &p->cell, &s->probe, p->x_um, p->y_um + (double)d * DRIFT_GRID_UM, g, floor_uv, err);
+            made = 1;
+            if (status == NSET_OK)
+                add_spike(s, &bank, at / SIM_PHASES, (int)(at % SIM_PHASES), t->amplitude[i], t->widening[i]);
+        }
+        sim_bank_free(&bank);
+    }
+    return status;
+}
+
+static void place_near_contact(placed_cell *p, nset_random *r, const nset_probe *probe, double spread)
+{
+    size_t c = nset_random_below(r, (uint32_t)probe->n_channels);
+
+    p->x_um = probe->x_um[c] + spread * (2 * nset_random_uniform(r) - 1);
+    p->y_um = probe->y_um[c] + spread * (2 * nset_random_uniform(r) - 1);
+}
+
+/* Largest |potential| of the cell on the probe's contacts; fine: room for n_fine numbers. */
+static double peak_on_probe(float *fine, const placed_cell *p, const nset_probe *probe)
+{
+    double best = 1e-9;
+
+    for (size_t c = 0; c < probe->n_channels; c++) {
+        sim_cell_at(fine, &p->cell, probe->x_um[c] - p->x_um, probe->y_um[c] - p->y_um, 0);
+        for (size_t i = 0; i < p->cell.n_fine; i++)
+            best = fmax(best, fabs((double)fine[i]));
+    }
+    return best;
+}
+
+static nset_status add_hash(nset_sim *s, const sim_population *pop, const sim_grid *g, nset_error *err)
+{
+    const nset_sim_options *o = &s->options;
+    size_t n = (size_t)llrint(o->hash * (double)s->n_channels);
+    float *fine = nset_calloc(g->n_fine, sizeof *fine);
+    nset_status status = fine ? NSET_OK : nset_fail_oom(err, g->n_fine, sizeof *fine);
+
+    for (size_t k = 0; k < n && status == NSET_OK; k++) {
+        nset_random r = nset_random_stream(o->seed, "hash", k);
+        placed_cell p = { 0 };
+        sim_train t = { 0 };
+        double size = .2 * pow(o->hash_max / .2, nset_random_uniform(&r)), rate;
+        if ((status = sim_cell_make(&p.cell, &r, g, 40 + 80 * nset_random_uniform(&r), err)) != NSET_OK)
+            break;
+        place_near_contact(&p, &r, &s->probe, 60);
+        p.cell.scale *= size * o->noise_uv / peak_on_probe(fine, &p, &s->probe);
+        rate = fmin(fmax(4 * exp(.7 * nset_random_normal(&r)), .5), 20);
+        status = sim_train_make(&t, &r, pop, rate, .002, .3, .15, 0, err);
+        if (status == NSET_OK)
+            status = add_train(s, &p, &t, g, .08 * o->noise_uv, err);
+        sim_train_free(&t);
+        sim_cell_free(&p.cell);
+        if (nset_cancelled())
+            status = nset_fail_cancelled(err);
+    }
+    nset_free(fine);
+    return status;
+}
+
+/* ---- noise of each channel, and units of a given SNR above it ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+static nset_status measure_noise(nset_sim *s, nset_error *err)
+{
+    int64_t ten = (int64_t)(10 * s->options.rate_hz);
+    size_t n = (size_t)(s->n_samples < ten ? s->n_samples : ten);
+    float *row = nset_calloc(n, sizeof *row);
+    nset_status status = row ? NSET_OK : nset_fail_oom(err, n, sizeof *row);
+
+    for (size_t c = 0; c < s->n_channels && status == NSET_OK; c++) {
+        for (size_t i = 0; i < n; i++)
+            row[i] = s->x[i * s->n_channels + c];
+        if ((status = sim_band(row, 1, n, s->options.rate_hz, err)) != NSET_OK)
+            break;
+        for (size_t i = 0; i < n; i++)
+            row[i] = fabsf(row[i]);
+        qsort(row, n, sizeof *row, by_value);
+        s->noise_uv[c] = fmax((double)row[n / 2] / .6745, 1e-6);
+    }
+    nset_free(row);
+    return status;
+}
+
+/* template (length, C) := the unit at rest; returns the SNR of its best channel. */
+static nset_status rest_template(double *snr, size_t *best, float *template, const nset_sim *s, const placed_cell *p,
+    const sim_grid *g, nset_error *err)
+{
+    size_t C = s->n_channels, n = g->length;
+    float *fine = nset_calloc(g->n_fine, sizeof *fine), *row = nset_calloc(n * C, sizeof *row);
+    nset_status status = fine && row ? NSET_OK : nset_fail_oom(err, n * C, sizeof *row);
+
+    for (size_t c = 0; c < C && status == NSET_OK; c++) {
+        sim_cell_at(fine, &p->cell, s->probe.x_um[c] - p->x_um, s->probe.y_um[c] - p->y_um, 0);
+        for (size_t i = 0; i < n; i++)
+            template[i * C + c] = row[c * n + i] = fine[(i + 1) * SIM_PHASES];
+    }
+    if (status == NSET_OK)
+        status = sim_band(row, C, n, g->rate_hz, err);
+    *snr = 0;
+    for (size_t c = 0; c < C && status == NSET_OK; c++)
+        for (size_t i = 0; i < n; i++)
+            if (fabs((double)row[c * n + i]) > *snr * s->noise_uv[c]) {
+                *snr = fabs((double)row[c * n + i]) / s->noise_uv[c];
+                *best = c;
+            }
+    nset_free(fine);
+    nset_free(row);
+    return status;
+}
+
+static double draw_snr(nset_random *r, const nset_sim_options *o)
+{
+    for (int k = 0; k < 1000; k++) {
+        double snr = o->median_snr * exp(o->snr_sigma * nset_random_normal(r));
+        if (snr >= o->min_snr && snr <= o->max_snr)
+            return snr;
+    }
+    return o->min_snr;
+}
+
+static nset_status keep_spikes(nset_sim *s, size_t *capacity, const sim_train *t, size_t unit, nset_error *err)
+{
+    nset_status status = nset_grow(&s->spikes, capacity, s->n_spikes + t->n, sizeof *s->spikes, err);
+
+    for (size_t i = 0; i < t->n && status == NSET_OK; i++) {
+        int64_t at = llrint(t->time_s[i] * s->options.rate_hz * SIM_PHASES);
+        nset_sim_spike *k = &s->spikes[s->n_spikes++];
+        k->sample = (at + SIM_PHASES / 2) / SIM_PHASES;
+        k->unit = (int32_t)unit;
+        k->amplitude = t->amplitude[i];
+        k->displacement_um = (float)displacement(s, t->time_s[i]);
+    }
+    return status;
+}
+
+static nset_status add_unit(
+    nset_sim *s, size_t u, size_t *capacity, const sim_population *pop, const sim_grid *g, nset_error *err)
+{
+    const nset_sim_options *o = &s->options;
+    nset_random r = nset_random_stream(o->seed, "unit", u);
+    nset_sim_unit *unit = &s->units[u];
+    float *template = s->templates + u * s->length * s->n_channels;
+    double snr = draw_snr(&r, o), found, depth, rate;
+    placed_cell p = { 0 };
+    sim_train t = { 0 };
+    nset_status status;
+
+    depth = fmin(fmax(70 / sqrt(snr) + 6 * nset_random_normal(&r), 6), 60); /* large spikes come from near by */
+    if ((status = sim_cell_make(&p.cell, &r, g, depth, err)) != NSET_OK)
+        return status;
+    place_near_contact(&p, &r, &s->probe, 12);
+    if ((status = rest_template(&found, &unit->best_channel, template, s, &p, g, err)) != NSET_OK)
+        goto done;
+    p.cell.scale *= snr / found;
+    for (size_t i = 0; i < s->length * s->n_channels; i++)
+        template[i] *= (float)(snr / found);
+    rate = fmin(fmax(o->median_hz * exp(o->hz_sigma * nset_random_normal(&r)), .3), 30);
+    status = sim_train_make(&t, &r, pop, rate, o->refractory_ms * 1e-3, o->bursting, o->jitter, MODULATION, err);
+    if (status == NSET_OK)
+        status = add_train(s, &p, &t, g, .02 * o->noise_uv, err);
+    if (status == NSET_OK)
+        status = keep_spikes(s, capacity, &t, u, err);
+    *unit = (nset_sim_unit){ p.cell.kind, p.x_um, p.y_um, snr, (double)t.n / o->seconds, unit->best_channel, t.n };
+
+done:
+    sim_train_free(&t);
+    sim_cell_free(&p.cell);
+    return status;
+}
+
+static int by_sample(const void *a, const void *b)
+{
+    const nset_sim_spike *x = a, *y = b;
+
+    if (x->sample != y->sample)
+        return x->sample < y->sample ? -1 : 1;
+    return (x->unit > y->unit) - (x->unit < y->unit);
+}
+
+/* ---- artefacts and gains ---- */
+
+static void add_artefacts(nset_sim *s)
+{
+    const nset_sim_options *o = &s->options;
+
+    for (long k = 0; k < o->n_artefacts; k++) {
+        nset_random r = nset_random_stream(o->seed, "artefact", (uint64_t)k);
+        int64_t n = (int64_t)((.004 + .05 * nset_random_uniform(&r)) * o->rate_hz);
+        int64_t from = (int64_t)((.05 + .9 * nset_random_uniform(&r)) * (double)(s->n_samples - n));
+        double size = 300 * exp(.7 * nset_random_normal(&r)), hz = 300 + 2000 * nset_random_uniform(&r);
+        if (from < 0 || n < 1 || from + n > s->n_samples)
+            continue;
+        for (size_t c = 0; c < s->n_channels; c++) {
+            double gain = size * (1 + .15 * nset_random_normal(&r));
+            for (int64_t i = 0; i < n; i++) {
+                double at = (double)i / (double)n, hum = sin(6.2832 * hz * (1 + at) * (double)i / o->rate_hz);
+                s->x[(size_t)(from + i) * s->n_channels + c] += (float)(gain * hum * sin(3.1416 * at));
+            }
+        }
+        s->artefacts[2 * s->n_artefacts] = from;
+        s->artefacts[2 * s->n_artefacts++ + 1] = from + n;
+    }
+}
+
+static void spread_gains(nset_sim *s)
+{
+    nset_random r = nset_random_stream(s->options.seed, "gain", 0);
+
+    for (size_t c = 0; c < s->n_channels; c++) {
+        float g = (float)exp(s->options.gain_spread * nset_random_normal(&r));
+        for (int64_t i = 0; i < s->n_samples; i++)
+            s->x[(size_t)i * s->n_channels + c] *= g;
+    }
+}
+
+/* ---- the whole ---- */
+
+static nset_status allocate(nset_sim *s, const sim_grid *g, nset_error *err)
+{
+    const nset_sim_options *o = &s->options;
+
+    s->n_samples = llrint(o->seconds * o->rate_hz);
+    s->n_channels = (size_t)o->n_channels;
+    s->n_units = (size_t)o->n_units;
+    s->length = g->length;
+    s->pre = g->pre;
+    s->gain_uv = sim_layout_gain_uv(o->layout);
+    s->x = nset_calloc((size_t)s->n_samples * s->n_channels, sizeof *s->x);
+    s->noise_uv = nset_calloc(s->n_channels, sizeof *s->noise_uv);
+    s->units = nset_calloc(s->n_units, sizeof *s->units);
+    s->templates = nset_calloc(s->n_units * s->length * s->n_channels, sizeof *s->templates);
+    s->artefacts = nset_calloc(2 * (size_t)o->n_artefacts, sizeof *s->artefacts);
+    if (!s->x || !s->noise_uv || !s->units || !s->templates || !s->artefacts)
+        return nset_fail_oom(err, (size_t)s->n_samples * s->n_channels, sizeof *s->x);
+    return nset_probe_init(&s->probe, s->n_channels, err);
+}
+
+static nset_status fill(nset_sim *s, const sim_grid *g, nset_workers *workers, nset_error *err)
+{
+    const nset_sim_options *o = &s->options;
+    sim_population pop = { 0 };
+    size_t capacity = 0;
+    nset_status status;
+
+    if ((status = sim_population_make(&pop, o->seed, o->seconds, o->sync, err)) != NSET_OK ||
+        (status = make_drift(s, err)) != NSET_OK ||
+        (status = sim_noise_add(s->x, s->n_samples, &s->probe, o, workers, err)) != NSET_OK ||
+        (status = add_hash(s, &pop, g, err)) != NSET_OK || (status = measure_noise(s, err)) != NSET_OK)
+        goto done;
+    for (size_t u = 0; u < s->n_units && status == NSET_OK; u++) {
+        status = add_unit(s, u, &capacity, &pop, g, err);
+        if (nset_cancelled())
+            status = nset_fail_cancelled(err);
+    }
+    if (status == NSET_OK)
+        status = sim_slow_add(s->x, s->n_samples, &s->probe, o, workers, err);
+    if (status != NSET_OK)
+        goto done;
+    if (s->n_spikes)
+        qsort(s->spikes, s->n_spikes, sizeof *s->spikes, by_sample);
+    add_artefacts(s);
+    spread_gains(s);
+
+done:
+    sim_population_free(&pop);
+    return status;
+}
+
+nset_status nset_sim_make(nset_sim **out, const nset_sim_options *options, nset_workers *workers, nset_error *err)
+{
+    nset_status status = sim_check_options(options, err);
+    nset_sim *s = NULL;
+    sim_grid g;
+
+    if (status != NSET_OK)
+        return status;
+    g = sim_grid_of(options->rate_hz);
+    if (!(s = nset_calloc(1, sizeof *s)))
+        return nset_fail_oom(err, 1, sizeof *s);
+    s->options = *options;
+    if ((status = allocate(s, &g, err)) == NSET_OK) {
+        sim_place_contacts(&s->probe, options);
+        status = fill(s, &g, workers, err);
+    }
+    if (status == NSET_OK) {
+        *out = s;
+        s = NULL;
+    }
+    nset_sim_free(s);
+    return status;
+}
+
+void nset_sim_free(nset_sim *s)
+{
+    if (!s)
+        return;
+    nset_probe_fini(&s->probe);
+    nset_free(s->x);
+    nset_free(s->noise_uv);
+    nset_free(s->spikes);
+    nset_free(s->units);
+    nset_free(s->templates);
+    nset_free(s->drift_um);
+    nset_free(s->artefacts);
+    nset_free(s);
+}

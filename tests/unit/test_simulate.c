@@ -1,0 +1,204 @@
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <neuroset/workers.h>
+#include "ephys/sim_parts.h"
+#include "ephys/simulate.h"
+
+static nset_sim_options small_recording(void)
+{
+    nset_sim_options o = NSET_SIM_OPTIONS_INIT;
+
+    o.layout = "tetrode";
+    o.n_channels = 4;
+    o.n_units = 3;
+    o.seconds = 3;
+    o.hash = 2;
+    o.n_artefacts = 1;
+    o.drift_um = 5;
+    return o;
+}
+
+static nset_sim *make(const nset_sim_options *o, size_t n_threads)
+{
+    nset_workers *w = NULL;
+    nset_error err = { 0 };
+    nset_sim *s = NULL;
+
+    ck_assert_int_eq(nset_workers_create(&w, n_threads, &err), NSET_OK);
+    ck_assert_msg(nset_sim_make(&s, o, w, &err) == NSET_OK, "%s", err.text);
+    nset_workers_free(w);
+    return s;
+}
+
+START_TEST(the_same_seed_gives_the_same_bytes_at_any_number_of_threads)
+{
+    nset_sim_options o = small_recording();
+    nset_sim *a = make(&o, 1), *b = make(&o, 3), *c;
+    size_t n = (size_t)a->n_samples * a->n_channels;
+
+    ck_assert_int_eq(memcmp(a->x, b->x, n * sizeof *a->x), 0);
+    ck_assert_uint_eq(a->n_spikes, b->n_spikes);
+    ck_assert_int_eq(memcmp(a->templates, b->templates, 3 * a->length * 4 * sizeof *a->templates), 0);
+    o.seed++;
+    c = make(&o, 1);
+    ck_assert_int_ne(memcmp(a->x, c->x, n * sizeof *a->x), 0);
+    nset_sim_free(a);
+    nset_sim_free(b);
+    nset_sim_free(c);
+}
+END_TEST
+
+START_TEST(spikes_are_in_order_and_keep_the_refractory_period)
+{
+    nset_sim_options o = small_recording();
+    nset_sim *s;
+    int64_t last[3] = { -1000, -1000, -1000 };
+    size_t count[3] = { 0 };
+
+    o.seconds = 10;
+    s = make(&o, 2);
+    ck_assert_uint_gt(s->n_spikes, 0);
+    for (size_t i = 0; i < s->n_spikes; i++) {
+        const nset_sim_spike *k = &s->spikes[i];
+        ck_assert(i == 0 || s->spikes[i - 1].sample <= k->sample);
+        ck_assert_int_ge(k->sample - last[k->unit], (int64_t)(o.refractory_ms * 30) - 1);
+        last[k->unit] = k->sample;
+        count[k->unit]++;
+    }
+    for (int u = 0; u < 3; u++)
+        ck_assert_uint_eq(count[u], s->units[u].n_spikes);
+    nset_sim_free(s);
+}
+END_TEST
+
+/* What one unit adds is the recording with it less the recording without it. */
+START_TEST(a_spike_lies_where_the_truth_says_with_the_templates_shape)
+{
+    nset_sim_options o = small_recording(), none;
+    nset_sim *with, *without;
+    size_t best;
+
+    o.n_units = 1;
+    o.jitter = 0;
+    o.drift_um = 0;
+    o.gain_spread = 0;
+    o.bursting = 0;
+    none = o;
+    none.n_units = 0;
+    with = make(&o, 1);
+    without = make(&none, 1);
+    best = with->units[0].best_channel;
+    ck_assert_uint_gt(with->n_spikes, 2);
+    for (size_t i = 0; i < with->n_spikes; i++) {
+        size_t row = (size_t)with->spikes[i].sample - with->pre;
+        double dot = 0, a2 = 0, b2 = 0;
+        for (size_t k = 0; k < with->length; k++) {
+            size_t at = (row + k) * 4 + best;
+            double a = (double)(with->x[at] - without->x[at]), b = (double)with->templates[k * 4 + best];
+            dot += a * b;
+            a2 += a * a;
+            b2 += b * b;
+        }
+        ck_assert_double_gt(dot / sqrt(a2 * b2), .95); /* half a sample off at most */
+    }
+    nset_sim_free(with);
+    nset_sim_free(without);
+}
+END_TEST
+
+START_TEST(the_noise_has_the_size_that_was_asked_for)
+{
+    nset_sim_options o = small_recording();
+    nset_sim *s;
+
+    o.n_units = 0;
+    o.hash = 0;
+    o.n_artefacts = 0;
+    o.seconds = 10;
+    s = make(&o, 1);
+    ck_assert_uint_eq(s->n_spikes, 0);
+    for (size_t c = 0; c < 4; c++)
+        ck_assert_double_eq_tol(s->noise_uv[c], o.noise_uv, .12 * o.noise_uv); /* the band's edges are not sharp */
+    nset_sim_free(s);
+}
+END_TEST
+
+START_TEST(currents_of_a_cell_sum_to_zero)
+{
+    sim_grid g = sim_grid_of(30000);
+
+    for (uint64_t k = 0; k < 20; k++) {
+        nset_random r = nset_random_stream(1, "cell", k);
+        sim_cell cell;
+        double worst = 0, largest = 0;
+        ck_assert_int_eq(sim_cell_make(&cell, &r, &g, 30, NULL), NSET_OK);
+        for (size_t i = 0; i < g.n_fine; i++) {
+            double sum = 0;
+            for (size_t s = 0; s < cell.n_sources; s++) {
+                sum += (double)cell.current[s * g.n_fine + i];
+                largest = fmax(largest, fabs((double)cell.current[s * g.n_fine + i]));
+            }
+            worst = fmax(worst, fabs(sum));
+        }
+        ck_assert_double_lt(worst, 1e-4 * largest);
+        sim_cell_free(&cell);
+    }
+}
+END_TEST
+
+static const struct bad {
+    const char *layout;
+    long channels, units;
+    double seconds, rate;
+} bad_options[] = {
+    { "moon", 4, 1, 1, 30000 },
+    { NULL, 4, 1, 1, 30000 },
+    { "np1", 0, 1, 1, 30000 },
+    { "np1", 4, -1, 1, 30000 },
+    { "np1", 4, 1, 0, 30000 },
+    { "np1", 4, 1, NAN, 30000 },
+    { "np1", 4, 1, 1, 0 },
+};
+
+START_TEST(options_out_of_range_are_refused_with_a_message)
+{
+    const struct bad *b = &bad_options[_i];
+    nset_sim_options o = NSET_SIM_OPTIONS_INIT;
+    nset_error err = { 0 };
+    nset_sim *s = NULL;
+
+    o.layout = b->layout;
+    o.n_channels = b->channels;
+    o.n_units = b->units;
+    o.seconds = b->seconds;
+    o.rate_hz = b->rate;
+    ck_assert_int_eq(nset_sim_make(&s, &o, NULL, &err), NSET_ERR_ARG);
+    ck_assert_ptr_null(s);
+    ck_assert_int_ne(err.text[0], 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("simulate");
+    TCase *t = tcase_create("simulate");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(t, the_same_seed_gives_the_same_bytes_at_any_number_of_threads);
+    tcase_add_test(t, spikes_are_in_order_and_keep_the_refractory_period);
+    tcase_add_test(t, a_spike_lies_where_the_truth_says_with_the_templates_shape);
+    tcase_add_test(t, the_noise_has_the_size_that_was_asked_for);
+    tcase_add_test(t, currents_of_a_cell_sum_to_zero);
+    tcase_add_loop_test(
+        t, options_out_of_range_are_refused_with_a_message, 0, sizeof bad_options / sizeof *bad_options);
+    suite_add_tcase(suite, t);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
