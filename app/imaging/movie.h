@@ -3,6 +3,7 @@
 #define NSET_IMAGING_MOVIE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <neuroset/error.h>
@@ -13,11 +14,11 @@ struct nset_movie { /* first member of each reader and each stage */
     const char *format;
     int64_t n_frames;
     size_t height, width;
-    double rate_hz;        /* 0: not known */
-    double pixel_um;       /* 0: not known */
-    const char *dtype;     /* of the file's samples */
-    json_t *facts;         /* array of {"name", "value", "from"}, owned by the reader */
-    json_t *warnings;      /* array of strings */
+    double rate_hz;    /* 0: not known */
+    double pixel_um;   /* 0: not known */
+    const char *dtype; /* of the file's samples */
+    json_t *facts;     /* array of {"name", "value", "from"}, owned by the reader */
+    json_t *warnings;  /* array of strings */
     /* frame (height, width) := frame index, in counts. One thread at a time. */
     nset_status (*read)(nset_movie *self, float *frame, int64_t index, nset_error *err);
     void (*close)(nset_movie *self);
@@ -30,8 +31,11 @@ typedef struct nset_movie_options {
 } nset_movie_options;
 
 /* Several files, or a folder of TIFF files in natural order, are one movie. */
-nset_status nset_movie_open(nset_movie **out, const char *const *paths, size_t n_paths,
-    const nset_movie_options *options, nset_error *err);
+nset_status nset_movie_open(
+    nset_movie **out, const char *const *paths, size_t n_paths, const nset_movie_options *options, nset_error *err);
 void nset_movie_close(nset_movie *m); /* NULL is legal */
+
+/* Does path name TIFF files: a file of that name, or a folder that holds one? */
+bool nset_is_movie(const char *path);
 
 #endif

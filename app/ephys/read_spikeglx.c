@@ -1,0 +1,299 @@
+/* SpikeGLX: NAME.bin with NAME.meta. The kind of stream is what the meta says, never what the name says. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <neuroset/memory.h>
+
+#include "ephys/layout.h"
+
+static void other_path(char *out, size_t n, const char *path, const char *ending)
+{
+    size_t stem = strlen(path);
+
+    if (stem > 4 && !strcmp(path + stem - 4, ".bin"))
+        stem -= 4;
+    else if (stem > 5 && !strcmp(path + stem - 5, ".meta"))
+        stem -= 5;
+    snprintf(out, n, "%.*s%s", (int)stem, path, ending);
+}
+
+static bool probe(const char *path)
+{
+    char meta[4096];
+    size_t n = strlen(path);
+
+    if (!(n > 4 && !strcmp(path + n - 4, ".bin")) && !(n > 5 && !strcmp(path + n - 5, ".meta")))
+        return false;
+    other_path(meta, sizeof meta, path, ".meta");
+    return access(meta, R_OK) == 0;
+}
+
+/* Start of the value of key in the meta's text, or NULL; the value ends with its line. */
+static const char *value(const char *meta, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (const char *line = meta; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        const char *p = *line == '~' ? line + 1 : line;
+        if (!strncmp(p, key, n) && p[n] == '=')
+            return p + n + 1;
+    }
+    return NULL;
+}
+
+static double number(const char *meta, const char *key)
+{
+    const char *v = value(meta, key);
+
+    return v ? strtod(v, NULL) : 0;
+}
+
+/* The i-th (...) group of a table value, or NULL. */
+static const char *group(const char *v, size_t i)
+{
+    const char *end = v ? strchr(v, '\n') : NULL;
+
+    for (size_t k = 0; v; k++) {
+        v = strchr(v, '(');
+        if (!v || (end && v > end))
+            return NULL;
+        v++;
+        if (k == i)
+            return v;
+    }
+    return NULL;
+}
+
+/* Numbers of a group "a b c" or "a:b:c" or "a,b,c". */
+static size_t numbers(const char *g, double *out, size_t most)
+{
+    size_t n = 0;
+
+    while (g && *g && *g != ')' && n < most) {
+        char *end;
+        double v = strtod(g, &end);
+        if (end == g) {
+            g++;
+            continue;
+        }
+        out[n++] = v;
+        g = end;
+        while (*g == ' ' || *g == ':' || *g == ',')
+            g++;
+    }
+    return n;
+}
+
+/* Acquired channel numbers of the saved ones: "all" or "0:383,768". */
+static size_t saved_channels(const char *meta, long *out, size_t n)
+{
+    const char *v = value(meta, "snsSaveChanSubset");
+    size_t k = 0;
+
+    if (!v || !strncmp(v, "all", 3)) {
+        for (; k < n; k++)
+            out[k] = (long)k;
+        return n;
+    }
+    while (*v && *v != '\n' && *v != '\r' && k < n) {
+        char *end;
+        long first = strtol(v, &end, 10), last = first;
+        if (end == v)
+            break;
+        v = end;
+        if (*v == ':') {
+            last = strtol(v + 1, &end, 10);
+            v = end;
+        }
+        for (long c = first; c <= last && k < n; c++)
+            out[k++] = c;
+        while (*v == ',' || *v == ' ')
+            v++;
+    }
+    return k;
+}
+
+typedef struct meta_view {
+    const char *text, *path;
+    bool is_lf;
+    size_t n, n_acquired_ap; /* electrodes in the file; AP channels acquired */
+    long *acquired;          /* (n_columns) */
+} meta_view;
+
+static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err)
+{
+    double range = number(m->text, "imAiRangeMax"), top = number(m->text, "imMaxInt");
+    const char *table = value(m->text, "imroTbl");
+    double head[8], entry[8], fixed = number(m->text, m->is_lf ? "imChan0lfGain" : "imChan0apGain");
+    size_t n_head = numbers(group(table, 0), head, 8);
+    bool uhd2 = n_head >= 6 && head[0] == 1110;
+
+    if (range <= 0)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: imAiRangeMax is missing: the gain cannot be known", m->path);
+    if (top <= 0)
+        top = 512; /* not written before 2020, when there was only NP1 */
+    for (size_t i = 0; i < l->n; i++) {
+        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
+        const char *g = uhd2 || site < 0 ? NULL : group(table, (size_t)site + 1);
+        size_t k = numbers(g, entry, 8);
+        double gain = uhd2 ? head[m->is_lf ? 4 : 3] : g && (k == 5 || k == 6) ? entry[m->is_lf ? 4 : 3] : fixed;
+        if (gain <= 0)
+            gain = top == 8192 ? 80 : top == 2048 ? 100 : 500;
+        l->gain_uv[i] = 1e6 * range / top / gain;
+    }
+    nset_layout_fact(l, "gain", m->path, "%.10g uV a count", l->gain_uv[0]);
+    return NSET_OK;
+}
+
+/* snsGeomMap: (PN,nShank,pitch,width)(s:x:y:used)..., an entry a saved electrode. */
+static bool geometry_from_map(nset_layout *l, const meta_view *m)
+{
+    const char *table = value(m->text, "snsGeomMap");
+    const char *comma = table ? strchr(table, ',') : NULL;
+    double head[4] = { 0 }, e[4];
+
+    if (!table || !comma || numbers(comma + 1, head, 3) < 2)
+        return false;
+    for (size_t i = 0; i < l->n; i++) {
+        if (numbers(group(table, i + 1), e, 4) < 4)
+            return false;
+        l->probe.shank[i] = (int)e[0];
+        l->probe.x_um[i] = e[0] * head[1] + e[1];
+        l->probe.y_um[i] = e[2];
+    }
+    nset_layout_fact(l, "geometry", m->path, "snsGeomMap, %zu contacts", l->n);
+    return true;
+}
+
+/* Pitches of the part numbers whose site a channel table gives: NP1-like rows of two staggered, NP2-like rows of two.
+ */
+static bool geometry_from_imro(nset_layout *l, const meta_view *m)
+{
+    const char *table = value(m->text, "imroTbl");
+    double type = number(m->text, "imDatPrb_type"), e[8];
+    bool np1 = type == 0 || type == 1020 || type == 1030 || type == 1100 || type == 1120 || type == 1121 ||
+               type == 1122 || type == 1123 || type == 1200 || type == 1300,
+         four = type == 24 || (type >= 2010 && type < 2020);
+
+    if (type != 0 && type != 21 && type != 24 && type != 2003 && type != 2004 && !(type >= 2010 && type <= 2014))
+        return false;
+    for (size_t i = 0; i < l->n; i++) {
+        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0), electrode;
+        size_t k = site < 0 ? 0 : numbers(group(table, (size_t)site + 1), e, 8);
+        if (k < 4)
+            return false;
+        if (np1) { /* (channel bank ref ap lf ...) */
+            electrode = site + 384 * (long)e[1];
+            l->probe.x_um[i] = 16 * (electrode % 2) * 2 + (electrode / 2 % 2 ? 0 : 16);
+            l->probe.y_um[i] = 20. * (double)(electrode / 2);
+        } else { /* (channel [shank] bank ref electrode) */
+            electrode = (long)e[k - 1];
+            l->probe.shank[i] = four ? (int)e[1] : 0;
+            l->probe.x_um[i] = 250. * l->probe.shank[i] + 32. * (double)(electrode % 2);
+            l->probe.y_um[i] = 15. * (double)(electrode / 2);
+        }
+    }
+    nset_layout_fact(l, "geometry", m->path, "imroTbl of probe type %g, %zu contacts", type, l->n);
+    return true;
+}
+
+static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
+{
+    double counts[3] = { 0 }, acquired[3] = { 0 };
+    nset_status status;
+
+    if (numbers(value(m->text, "snsApLfSy"), counts, 3) < 3)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy is missing: which columns are electrodes?", m->path);
+    m->is_lf = counts[0] == 0;
+    m->n_acquired_ap = numbers(value(m->text, "acqApLfSy"), acquired, 3) == 3 ? (size_t)acquired[0] : 384;
+    m->n = (size_t)(m->is_lf ? counts[1] : counts[0]);
+    if (counts[0] < 0 || counts[1] < 0 || m->n < 1 || m->n > l->n_columns)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy names %g AP and %g LF channels of %zu saved ones",
+            m->path, counts[0], counts[1], l->n_columns);
+    if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
+        return status;
+    l->has_places = geometry_from_map(l, m) || geometry_from_imro(l, m);
+    if (m->n < l->n_columns)
+        nset_layout_fact(l, "left out", m->path, "%zu columns that are no electrodes (sync)", l->n_columns - m->n);
+    if (m->is_lf)
+        nset_layout_warn(l, "this is an LFP stream of %g Hz: spikes are in the AP stream", l->rate_hz);
+    return NSET_OK;
+}
+
+static nset_status use_nidq(nset_layout *l, const meta_view *m, nset_error *err)
+{
+    double counts[4] = { 0 }, gains[3];
+    double range = number(m->text, "niAiRangeMax"), top = number(m->text, "niMaxInt");
+    nset_status status;
+    size_t n, i = 0;
+
+    if (numbers(value(m->text, "snsMnMaXaDw"), counts, 4) < 4)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsMnMaXaDw is missing: which columns are analogue?", m->path);
+    n = (size_t)(counts[0] + counts[1] + counts[2]);
+    if (n < 1 || n > l->n_columns)
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: this NI-DAQ file holds no analogue channel, only digital words", m->path);
+    if ((status = nset_layout_channels(l, n, err)) != NSET_OK)
+        return status;
+    gains[0] = number(m->text, "niMNGain");
+    gains[1] = number(m->text, "niMAGain");
+    gains[2] = 1;
+    for (int kind = 0; kind < 3; kind++)
+        for (size_t k = 0; k < (size_t)counts[kind]; k++, i++)
+            l->gain_uv[i] = 1e6 * range / (top > 0 ? top : 32768) / (gains[kind] > 0 ? gains[kind] : 1);
+    nset_layout_fact(l, "gain", m->path, "%.10g uV a count", l->gain_uv[0]);
+    nset_layout_warn(l, "this is a NI-DAQ stream: its analogue channels are no electrodes of a probe");
+    return NSET_OK;
+}
+
+static nset_status use_meta(nset_layout *l, const char *text, const char *path, nset_error *err)
+{
+    const char *type = value(text, "typeThis");
+    bool nidq = type ? !strncmp(type, "nidq", 4) : strstr(path, ".nidq.") != NULL;
+    meta_view m = { .text = text, .path = path };
+    double n = number(text, "nSavedChans"), stated = number(text, "fileTimeSecs");
+    nset_status status;
+
+    if (!(n >= 1 && n <= 65536))
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: nSavedChans is %g; a number from 1 to 65536 is expected", path, n);
+    l->n_columns = (size_t)n;
+    l->rate_hz = number(text, nidq ? "niSampRate" : "imSampRate");
+    snprintf(l->dtype, sizeof l->dtype, "int16");
+    nset_layout_fact(l, "rate", path, "%.12g Hz", l->rate_hz);
+    nset_layout_fact(l, "dtype", "the format", "int16");
+    if (stated > 0)
+        nset_layout_fact(l, "duration stated", path, "%.6g s", stated);
+    if (!(m.acquired = nset_calloc(l->n_columns, sizeof *m.acquired)))
+        return nset_fail_oom(err, l->n_columns, sizeof *m.acquired);
+    if (saved_channels(text, m.acquired, l->n_columns) < l->n_columns)
+        status = nset_fail(err, NSET_ERR_FORMAT, "%s: snsSaveChanSubset names fewer channels than nSavedChans", path);
+    else
+        status = nidq ? use_nidq(l, &m, err) : use_imec(l, &m, err);
+    nset_free(m.acquired);
+    return status;
+}
+
+static nset_status open_spikeglx(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
+{
+    char meta[4096], data[4096], *text = NULL;
+    nset_status status;
+
+    other_path(meta, sizeof meta, path, ".meta");
+    other_path(data, sizeof data, path, ".bin");
+    if (access(data, R_OK))
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: there is a header but no data: %s", data, strerror(errno));
+    if (!(l->data_path = nset_strdup(data)))
+        return nset_fail_oom(err, strlen(data), 1);
+    if ((status = nset_read_text(&text, meta, 16 << 20, err)) != NSET_OK)
+        return status;
+    status = use_meta(l, text, meta, err);
+    nset_free(text);
+    if (status == NSET_OK && o->rate_hz > 0)
+        l->rate_hz = o->rate_hz;
+    return status;
+}
+
+const nset_reader nset_reader_spikeglx = { "spikeglx", "SpikeGLX .bin with .meta", probe, open_spikeglx };
