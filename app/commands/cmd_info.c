@@ -1,0 +1,122 @@
+/* neuroset info FILE...: what a file is, and where each number came from. */
+#include "commands/commands.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands/recording_options.h"
+
+typedef struct settings {
+    nset_common common;
+    bool json;
+    nset_recording_settings in;
+} settings;
+
+#define AT(field) offsetof(settings, field)
+static const opt_spec options[] = {
+    { .name = "json", .type = OPT_FLAG, .at = AT(json), .help = "print one JSON object a file" },
+    RECORDING_ROWS(settings),
+    { 0 },
+};
+
+/* Largest and smallest place, so that a wrong probe is seen at once. */
+static json_t *probe_json(const nset_probe *p)
+{
+    double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = -INFINITY;
+    int shanks = 0;
+
+    for (size_t i = 0; i < p->n_channels; i++) {
+        x0 = fmin(x0, p->x_um[i]);
+        x1 = fmax(x1, p->x_um[i]);
+        y0 = fmin(y0, p->y_um[i]);
+        y1 = fmax(y1, p->y_um[i]);
+        shanks += i == 0 || p->shank[i] != p->shank[i - 1]; /* canonical order: shank by shank */
+    }
+    return json_pack("{s:[f,f], s:[f,f], s:i}", "x_um", x0, x1, "y_um", y0, y1, "shanks", shanks);
+}
+
+static json_t *channels_json(const nset_recording *r)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->probe.n_channels; i++)
+        json_array_append_new(list, json_pack("{s:I, s:f, s:f, s:i}", "column", (json_int_t)r->file_channel[i], "x_um",
+                                        r->probe.x_um[i], "y_um", r->probe.y_um[i], "shank", r->probe.shank[i]));
+    return list;
+}
+
+static json_t *recording_json(const nset_recording *r, const char *path)
+{
+    const nset_source *s = r->source;
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I, s:f, s:s, s:f, s:I, s:o, s:O, s:O, s:o}", "file", path,
+        "kind", "recording", "format", r->format, "data", r->path, "channels", (json_int_t)s->n_channels, "columns",
+        (json_int_t)r->n_file_channels, "rate_hz", s->rate_hz, "samples", (json_int_t)s->n_samples, "seconds",
+        (double)s->n_samples / s->rate_hz, "dtype", r->dtype, "gain_uv", r->gain_uv, "header_bytes",
+        (json_int_t)r->header_bytes, "probe", probe_json(&r->probe), "facts", r->facts, "warnings", r->warnings,
+        "channel_list", channels_json(r));
+}
+
+static void print_facts(json_t *facts, json_t *warnings)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(facts, i, item)
+        printf("  %-16s %-40s from %s\n", json_string_value(json_object_get(item, "name")),
+            json_string_value(json_object_get(item, "value")), json_string_value(json_object_get(item, "from")));
+    json_array_foreach(warnings, i, item) printf("  warning: %s\n", json_string_value(item));
+}
+
+static void print_recording(const nset_recording *r, const char *path)
+{
+    const nset_source *s = r->source;
+
+    printf("%s: recording, %zu channel%s, %lld samples at %.12g Hz = %.3f s, %s\n", path, s->n_channels,
+        s->n_channels == 1 ? "" : "s", (long long)s->n_samples, s->rate_hz, (double)s->n_samples / s->rate_hz,
+        r->dtype);
+    print_facts(r->facts, r->warnings);
+}
+
+static nset_status info_recording(const settings *s, const char *path, nset_error *err)
+{
+    nset_recording_options o = nset_recording_options_of(&s->in);
+    nset_recording *r = NULL;
+    nset_status status = nset_recording_open(&r, &path, 1, &o, err);
+
+    if (status != NSET_OK)
+        return status;
+    if (s->json) {
+        json_t *j = recording_json(r, path);
+        json_dumpf(j, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(j);
+    } else {
+        print_recording(r, path);
+    }
+    nset_recording_close(r);
+    return NSET_OK;
+}
+
+static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
+{
+    const settings *s = settings_;
+    nset_status status = NSET_OK;
+
+    (void)origins;
+    for (size_t i = 0; i < n_args && status == NSET_OK; i++)
+        status = info_recording(s, args[i], err);
+    return status;
+}
+
+const nset_command nset_cmd_info = {
+    .name = "info",
+    .arguments = "FILE...",
+    .help = "tell what a recording or movie is, and where each number came from",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .min_arguments = 1,
+    .max_arguments = 1000,
+    .run = run,
+};
