@@ -141,6 +141,7 @@ static nset_status fill(nset_recording *r, nset_layout *l, nset_error *err)
             r->gain_uv = 0;
     }
     r->header_bytes = l->header_bytes;
+    r->big_endian = l->big_endian;
     r->n_file_channels = l->n_columns;
     r->dtype = !strcmp(l->dtype, "int16")     ? "int16"
                : !strcmp(l->dtype, "uint16")  ? "uint16"

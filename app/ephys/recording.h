@@ -8,6 +8,7 @@
 #define NSET_EPHYS_RECORDING_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "ephys/probe.h"
@@ -32,6 +33,7 @@ typedef struct nset_recording {
     char *path;             /* of the data file, owned */
     const char *format;     /* name of the reader that opened it */
     const char *dtype;      /* of the file's samples */
+    bool big_endian;
     size_t n_file_channels; /* columns of the file, sync and others included */
     int64_t header_bytes;
     double gain_uv;   /* 0 when channels differ */

@@ -1,0 +1,175 @@
+/* units.csv and spikes.npz. */
+#include "ephys/write.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <neuroset/file.h>
+#include <neuroset/memory.h>
+
+#include "results/npz.h"
+
+static const char *const labels[] = {
+    [NSET_LABEL_GOOD] = "good", [NSET_LABEL_MUA] = "mua", [NSET_LABEL_NOISE] = "noise"
+};
+
+#define AT(field) offsetof(nset_unit, field)
+/* The numbers of a row, between n_spikes and label. */
+static const struct {
+    const char *name;
+    size_t at;
+} measures[] = {
+    { "rate_hz", AT(rate_hz) },
+    { "snr", AT(snr) },
+    { "amplitude_uv", AT(amplitude_uv) },
+    { "isi_violations_ratio", AT(isi_violations_ratio) },
+    { "rp_contamination", AT(rp_contamination) },
+    { "presence", AT(presence) },
+    { "amplitude_cutoff", AT(amplitude_cutoff) },
+    { "isolation", AT(isolation) },
+};
+enum { N_MEASURES = sizeof measures / sizeof *measures };
+
+static void write_text(FILE *f, const char *text)
+{
+    if (!strpbrk(text, ",\"\n\r")) {
+        fputs(text, f);
+        return;
+    }
+    fputc('"', f);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', f);
+        fputc(*text, f);
+    }
+    fputc('"', f);
+}
+
+static void write_unit(FILE *f, const nset_unit *u)
+{
+    fprintf(f, "%d,%zu,%.6g,%.6g,%.6g,%zu", u->id, u->channel, u->x_um, u->y_um, u->y_um, u->n_spikes);
+    for (size_t i = 0; i < N_MEASURES; i++) {
+        double v;
+        memcpy(&v, (const char *)u + measures[i].at, sizeof v);
+        if (isfinite(v))
+            fprintf(f, ",%.6g", v);
+        else
+            fputc(',', f);
+    }
+    fprintf(f, ",%s,", labels[u->label]);
+    write_text(f, u->reason);
+    fputc('\n', f);
+}
+
+static nset_status write_units(const nset_sorting *s, nset_run_folder *folder, nset_error *err)
+{
+    const char *path = nset_run_folder_path(folder, "units.csv", err);
+    nset_atomic_file *file = NULL;
+    nset_status status;
+    FILE *f;
+
+    if (!path)
+        return NSET_ERR_IO;
+    if ((status = nset_atomic_open(&file, path, err)) != NSET_OK)
+        return status;
+    f = nset_atomic_stream(file);
+    fputs("id,channel,x_um,y_um,depth_um,n_spikes", f);
+    for (size_t i = 0; i < N_MEASURES; i++)
+        fprintf(f, ",%s", measures[i].name);
+    fputs(",label,reason\n", f);
+    for (size_t i = 0; i < s->n_units; i++)
+        write_unit(f, &s->units[i]);
+    return nset_atomic_commit(file, err);
+}
+
+typedef struct columns {
+    int64_t *unit_ids, *sample, *unit, *second;
+    float *probability, *amplitude, *x, *y;
+} columns;
+
+static bool make_columns(columns *c, size_t n_units, size_t n)
+{
+    c->unit_ids = nset_calloc(n_units, sizeof *c->unit_ids);
+    c->sample = nset_calloc(n, sizeof *c->sample);
+    c->unit = nset_calloc(n, sizeof *c->unit);
+    c->second = nset_calloc(n, sizeof *c->second);
+    c->probability = nset_calloc(n, sizeof *c->probability);
+    c->amplitude = nset_calloc(n, sizeof *c->amplitude);
+    c->x = nset_calloc(n, sizeof *c->x);
+    c->y = nset_calloc(n, sizeof *c->y);
+    return c->unit_ids && c->sample && c->unit && c->second && c->probability && c->amplitude && c->x && c->y;
+}
+
+static void free_columns(columns *c)
+{
+    nset_free(c->unit_ids);
+    nset_free(c->sample);
+    nset_free(c->unit);
+    nset_free(c->second);
+    nset_free(c->probability);
+    nset_free(c->amplitude);
+    nset_free(c->x);
+    nset_free(c->y);
+}
+
+static void fill_columns(columns *c, const nset_sorting *s)
+{
+    for (size_t i = 0; i < s->n_units; i++)
+        c->unit_ids[i] = s->units[i].id;
+    for (size_t i = 0; i < s->n_spikes; i++) {
+        const nset_spike *k = &s->spikes[i];
+        c->sample[i] = k->sample;
+        c->unit[i] = k->unit;
+        c->second[i] = k->second;
+        c->probability[i] = k->probability;
+        c->amplitude[i] = k->amplitude_uv;
+        c->x[i] = k->x_um;
+        c->y[i] = k->y_um;
+    }
+}
+
+static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, nset_error *err)
+{
+    const char *path = nset_run_folder_path(folder, "spikes.npz", err);
+    const int64_t one = 1;
+    columns c = { 0 };
+    nset_status status;
+
+    if (!path)
+        return NSET_ERR_IO;
+    if (!make_columns(&c, s->n_units, s->n_spikes)) {
+        status = nset_fail_oom(err, s->n_spikes, sizeof(nset_spike));
+    } else {
+        const nset_array arrays[] = {
+            { "unit_ids", "<i8", 1, { s->n_units }, c.unit_ids },
+            { "num_segment", "<i8", 1, { 1 }, &one },
+            { "sampling_frequency", "<f8", 1, { 1 }, &s->rate_hz },
+            { "spike_indexes_seg0", "<i8", 1, { s->n_spikes }, c.sample },
+            { "spike_labels_seg0", "<i8", 1, { s->n_spikes }, c.unit },
+            { "probability", "<f4", 1, { s->n_spikes }, c.probability },
+            { "second_unit", "<i8", 1, { s->n_spikes }, c.second },
+            { "amplitude_uv", "<f4", 1, { s->n_spikes }, c.amplitude },
+            { "x_um", "<f4", 1, { s->n_spikes }, c.x },
+            { "y_um", "<f4", 1, { s->n_spikes }, c.y },
+        };
+        fill_columns(&c, s);
+        status = nset_npz_write(path, arrays, sizeof arrays / sizeof *arrays, err);
+    }
+    free_columns(&c);
+    return status;
+}
+
+nset_status nset_write_tables(const nset_sorting *s, nset_run_folder *folder, nset_error *err)
+{
+    nset_status status = write_units(s, folder, err);
+
+    return status == NSET_OK ? write_spikes(s, folder, err) : status;
+}
+
+nset_status nset_sorting_write(const nset_sorting *s, const nset_recording *r, nset_run_folder *folder, nset_error *err)
+{
+    nset_status status = nset_write_tables(s, folder, err);
+
+    return status == NSET_OK ? nset_write_phy(s, r, folder, err) : status;
+}
