@@ -69,13 +69,18 @@ void nset_event_sets_fini(nset_event_sets *s);
 size_t nset_event_tokens(float *tokens, double *shift, const float *x, size_t n_samples, size_t n_channels, int64_t at,
     size_t channel, const nset_event_sets *sets, const nset_probe *probe, double rate_hz);
 
-/* The network itself, untrained, for the training. Inputs: features of the tokens (nset_event_features); outputs:
- * 0 embedding, 1 logit, 2 position / 50 um. */
+/* The network itself, untrained, for the training. Inputs: those of nset_event_inputs; outputs: 0 embedding, 1 logit,
+ * 2 position / NSET_EVENT_PLACE_UM. */
 nset_status nset_event_net_build(nset_net **out, uint64_t seed, nset_error *err);
 
-/* Numbers of a token that the network takes, see event_net.c. */
-size_t nset_event_n_features(void);
-/* features (offsets[n_events], nset_event_n_features()) from tokens. */
-void nset_event_features(float *features, const float *tokens, const int64_t *offsets, size_t n_events);
+#define NSET_EVENT_PLACE_UM 50.
+enum {
+    NSET_EVENT_PLACES = 8,                                      /* functions of place, see event_net.c */
+    NSET_EVENT_SPREAD = NSET_EVENT_PLACES * NSET_TOKEN_SAMPLES, /* numbers of the network's first input */
+    NSET_EVENT_OTHER = NSET_TOKEN_SAMPLES + 6,                  /* and of its second */
+};
+/* The network's inputs, spread (n_tokens, NSET_EVENT_SPREAD) and other (n_tokens, NSET_EVENT_OTHER), from the tokens
+ * offsets[0] .. offsets[n_events] - 1. */
+void nset_event_inputs(float *spread, float *other, const float *tokens, const int64_t *offsets, size_t n_events);
 
 #endif
