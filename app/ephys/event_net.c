@@ -20,7 +20,7 @@ enum { LINEAR = 48, HIDDEN = 64, MIXED = 96, PIECE_EVENTS = 512 };
 #define STEADY .15
 
 struct nset_event_net {
-    nset_net *net;
+    nset_net *net; /* NULL when borrowed */
     nset_run *run;
 };
 
@@ -139,6 +139,19 @@ done:
     nset_model_close(model);
     nset_event_net_close(n);
     return status;
+}
+
+nset_status nset_event_net_borrow(nset_event_net **out, const nset_net *net, nset_workers *workers, nset_error *err)
+{
+    nset_event_net *n = nset_calloc(1, sizeof *n);
+    nset_status status = n ? nset_run_create(&n->run, net, workers, err) : nset_fail_oom(err, 1, sizeof *n);
+
+    if (status != NSET_OK) {
+        nset_event_net_close(n);
+        return status;
+    }
+    *out = n;
+    return NSET_OK;
 }
 
 void nset_event_net_close(nset_event_net *n)

@@ -42,6 +42,8 @@ typedef struct nset_event_net nset_event_net;
 /* model_path: a file that `neuroset train sorter` wrote. workers may be NULL; used, not owned.
  * Errors: NSET_ERR_IO, NSET_ERR_FORMAT (not such a model), NSET_ERR_NOMEM. */
 nset_status nset_event_net_open(nset_event_net **out, const char *model_path, nset_workers *workers, nset_error *err);
+/* The same around a network that is being trained; used, not owned. Errors: NSET_ERR_NOMEM. */
+nset_status nset_event_net_borrow(nset_event_net **out, const nset_net *net, nset_workers *workers, nset_error *err);
 void nset_event_net_close(nset_event_net *net); /* NULL is legal */
 
 /* Event e has the tokens offsets[e] .. offsets[e + 1] - 1 of tokens (n_tokens, NSET_TOKEN).
