@@ -4,5 +4,6 @@
 const nset_command *const nset_commands[] = {
     &nset_cmd_info,
     &nset_cmd_simulate,
+    &nset_cmd_train,
     NULL,
 };
