@@ -2,6 +2,7 @@
 #include "commands/commands.h"
 
 const nset_command *const nset_commands[] = {
+    &nset_cmd_compare,
     &nset_cmd_info,
     &nset_cmd_simulate,
     &nset_cmd_train,

@@ -69,6 +69,16 @@ static size_t item_size(const char *descr)
     return strchr("iufb", descr[1]) && (n == 1 || n == 2 || n == 4 || n == 8) ? (size_t)n : 0;
 }
 
+/* With at most one of them both orders of the axes are the same bytes. */
+static size_t n_long_axes(const entry *e)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->rank; i++)
+        n += e->shape[i] > 1;
+    return n;
+}
+
 static nset_status parse_npy(entry *e, size_t size, const char *path, nset_error *err)
 {
     char header[4096];
@@ -89,7 +99,7 @@ static nset_status parse_npy(entry *e, size_t size, const char *path, nset_error
         e->descr[i] = p[i];
     if (!parse_shape(e, find_value(header, "'shape'")))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: %s: the shape is not one of at most 4 axes", path, e->name);
-    if (!item_size(e->descr) || strstr(header, "'fortran_order': True"))
+    if (!item_size(e->descr) || (strstr(header, "'fortran_order': True") && n_long_axes(e) > 1))
         return nset_fail(err, NSET_ERR_FORMAT,
             "%s: %s: type '%s' is not read here (little-endian numbers or text, "
             "C order)",

@@ -1,0 +1,150 @@
+/* neuroset compare FOUND TRUTH: scores by the field's own rules. */
+#include "commands/commands.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include <neuroset/assign.h>
+
+#include "cli/progress.h"
+#include "ephys/compare.h"
+
+typedef struct settings {
+    nset_common common;
+    bool json, per_unit;
+    double delta_ms, rate;
+} settings;
+
+#define AT(field) offsetof(settings, field)
+static const opt_spec options[] = {
+    { .name = "json", .type = OPT_FLAG, .at = AT(json), .help = "print one JSON object" },
+    { .name = "per-unit", .type = OPT_FLAG, .at = AT(per_unit), .help = "print a row a true unit" },
+    { .name = "delta",
+        .type = OPT_FLOAT,
+        .at = AT(delta_ms),
+        .min = 0,
+        .max = 1000,
+        .fallback = "0.4",
+        .unit = "ms",
+        .help = "spikes at most this far apart are the same" },
+    { .name = "rate",
+        .type = OPT_FLOAT,
+        .at = AT(rate),
+        .min = 1,
+        .max = 1e6,
+        .unit = "Hz",
+        .help = "sampling rate; else as the truth or what was found says" },
+    { 0 },
+};
+
+/* ---- sortings ---- */
+
+static json_t *reals(const double *x, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_real(x[i]));
+    return list;
+}
+
+static json_t *counts(const size_t *x, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_integer(x[i] == NSET_UNASSIGNED ? -1 : (json_int_t)x[i]));
+    return list;
+}
+
+static void print_json(const nset_sorting_score *s, const nset_trains *truth, const nset_trains *found)
+{
+    json_t *j = json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "rules",
+        "SpikeInterface ground-truth comparison", "accuracy", reals(s->accuracy, s->n_true), "recall",
+        reals(s->recall, s->n_true), "precision", reals(s->precision, s->n_true), "pair", counts(s->pair, s->n_true),
+        "n_true", (json_int_t)s->n_true, "n_found", (json_int_t)s->n_found, "mean_accuracy", s->mean_accuracy,
+        "mean_recall", s->mean_recall, "mean_precision", s->mean_precision, "well", (json_int_t)s->well,
+        "false_positive", (json_int_t)s->false_positive, "redundant", (json_int_t)s->redundant, "overmerged",
+        (json_int_t)s->overmerged, "count_true", counts(truth->n_spikes, s->n_true), "count_found",
+        counts(found->n_spikes, s->n_found));
+
+    if (found->has_labels)
+        json_object_set_new(j, "false_positive_good", json_integer((json_int_t)s->false_positive_good));
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(j);
+}
+
+static void print_units(const nset_sorting_score *s, const nset_trains *truth, const nset_trains *found)
+{
+    printf("%6s %6s %7s %7s %9s %9s %9s\n", "unit", "SNR", "spikes", "found", "accuracy", "recall", "precision");
+    for (size_t i = 0; i < s->n_true; i++) {
+        char name[24] = "-";
+        if (s->pair[i] != NSET_UNASSIGNED)
+            snprintf(name, sizeof name, "%lld", (long long)found->ids[s->pair[i]]);
+        printf("%6lld %6.1f %7zu %7s %9.3f %9.3f %9.3f\n", (long long)truth->ids[i], truth->snr[i], truth->n_spikes[i],
+            name, s->accuracy[i], s->recall[i], s->precision[i]);
+    }
+}
+
+static void print_score(const nset_sorting_score *s, const nset_trains *found)
+{
+    printf("mean accuracy %.4f  recall %.4f  precision %.4f  well detected %zu/%zu  found %zu  false positive %zu  "
+           "redundant %zu  overmerged %zu\n",
+        s->mean_accuracy, s->mean_recall, s->mean_precision, s->well, s->n_true, s->n_found, s->false_positive,
+        s->redundant, s->overmerged);
+    if (found->has_labels)
+        printf("of the false positives %zu are labelled good\n", s->false_positive_good);
+}
+
+static nset_status compare_sortings(const settings *s, const char *found_path, const char *truth_path, nset_error *err)
+{
+    nset_trains *truth = NULL, *found = NULL;
+    nset_sorting_score score = { 0 };
+    nset_status status;
+    double rate;
+
+    if ((status = nset_trains_read(&truth, truth_path, err)) != NSET_OK ||
+        (status = nset_trains_read(&found, found_path, err)) != NSET_OK)
+        goto done;
+    rate = s->rate > 0 ? s->rate : truth->rate_hz > 0 ? truth->rate_hz : found->rate_hz;
+    if (!(rate > 0)) {
+        status = nset_fail(err, NSET_ERR_FORMAT, "%s: no sampling rate is known; give it with --rate", truth_path);
+        goto done;
+    }
+    if (truth->rate_hz > 0 && found->rate_hz > 0 && fabs(truth->rate_hz - found->rate_hz) > 1e-6 * truth->rate_hz)
+        nset_say("warning: the rates differ: truth %.10g Hz, found %.10g Hz", truth->rate_hz, found->rate_hz);
+    if ((status = nset_sorting_compare(&score, truth, found, (int64_t)(s->delta_ms / 1000 * rate), err)) != NSET_OK)
+        goto done;
+    if (s->json) {
+        print_json(&score, truth, found);
+    } else {
+        if (s->per_unit)
+            print_units(&score, truth, found);
+        print_score(&score, found);
+    }
+
+done:
+    nset_sorting_score_fini(&score);
+    nset_trains_free(truth);
+    nset_trains_free(found);
+    return status;
+}
+
+static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
+{
+    (void)n_args;
+    (void)origins;
+    return compare_sortings(settings_, args[0], args[1], err);
+}
+
+const nset_command nset_cmd_compare = {
+    .name = "compare",
+    .arguments = "FOUND TRUTH",
+    .help = "score a result against the truth by the field's rules",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run,
+};
