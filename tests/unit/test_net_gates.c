@@ -35,7 +35,16 @@ typedef struct result {
     nset_real *grad;
 } result;
 
-/* Numbers of very different size when wild: a plain sum of them depends on the order. */
+/* Of three numbers in a row, a large one, its negative and a small one: a plain sum of them depends on the order. */
+static nset_real wild_number(const nset_real *x, size_t k, size_t row, nset_random *r)
+{
+    const nset_real draw = (nset_real)nset_random_normal(r);
+
+    if (k / row % 3 == 1)
+        return -x[k - row];
+    return ldexpf(draw, (int)nset_random_below(r, 30) - (k / row % 3 == 2 ? 30 : 0));
+}
+
 static void add_input(world *w, nset_domain domain, size_t row, bool wild)
 {
     const int i = w->n_inputs++;
@@ -45,11 +54,8 @@ static void add_input(world *w, nset_domain domain, size_t row, bool wild)
     w->inputs[i] = nset_calloc(n, sizeof(nset_real));
     w->row[i] = row;
     w->of_sets[i] = domain == NSET_SET;
-    for (size_t k = 0; k < n; k++) {
-        w->inputs[i][k] = (nset_real)nset_random_normal(&r);
-        if (wild)
-            w->inputs[i][k] = ldexpf(w->inputs[i][k], (int)nset_random_below(&r, 60) - 30);
-    }
+    for (size_t k = 0; k < n; k++)
+        w->inputs[i][k] = wild ? wild_number(w->inputs[i], k, row, &r) : (nset_real)nset_random_normal(&r);
 }
 
 static void world_init(world *w, const size_t *sizes)
