@@ -1,0 +1,262 @@
+/* Recordings of the test data opened and read, against what the reference readers say of them (expected.json there).
+ *
+ * Samples are read in odd pieces in microvolts, put back into file order and into counts, and hashed.
+ */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ephys/recording.h"
+#include "golden.h"
+
+typedef struct expected {
+    size_t n_channels;
+    double rate_hz, gain_uv;
+    int64_t n_samples;
+    json_t *first, *last; /* five samples of first and last channel, or NULL */
+    const char *crc;      /* NULL: not comparable */
+} expected;
+
+static int failures;
+
+static void fail(const char *what, const char *name, double got, double want)
+{
+    printf("FAIL %s: %s is %.17g, expected %.17g\n", name, what, got, want);
+    failures++;
+}
+
+static void check_number(const char *what, const char *name, double got, double want)
+{
+    if (!(got == want))
+        fail(what, name, got, want);
+}
+
+/* ---- samples ---- */
+
+/* counts (n_samples, n_channels) in file order. */
+static int16_t *read_counts(nset_recording *r, double gain)
+{
+    size_t n = (size_t)r->source->n_samples, c = r->source->n_channels, step = 997;
+    int16_t *counts = calloc(n * c + 1, sizeof *counts);
+    float *x = calloc(step * c, sizeof *x);
+    size_t *rank = calloc(c, sizeof *rank);
+    nset_error err = { 0 };
+
+    for (size_t i = 0; i < c; i++)
+        for (size_t j = 0; j < c; j++)
+            rank[i] += r->file_channel[j] < r->file_channel[i];
+    for (size_t t = 0; t < n; t += step) {
+        size_t now = n - t < step ? n - t : step;
+        if (r->source->read(r->source, x, (int64_t)t, now, &err) != NSET_OK) {
+            printf("FAIL %s\n", err.text);
+            failures++;
+            break;
+        }
+        for (size_t k = 0; k < now; k++)
+            for (size_t i = 0; i < c; i++)
+                counts[(t + k) * c + rank[i]] = (int16_t)lrint((double)x[k * c + i] / gain);
+    }
+    free(x);
+    free(rank);
+    return counts;
+}
+
+static void check_samples(nset_recording *r, const char *name, const expected *e)
+{
+    size_t c = r->source->n_channels;
+    int16_t *counts = read_counts(r, e->gain_uv);
+    char crc[16];
+
+    for (size_t t = 0; t < 5 && e->first; t++)
+        check_number("first channel", name, counts[t * c], json_number_value(json_array_get(e->first, t)));
+    for (size_t t = 0; t < 5 && e->last; t++)
+        check_number("last channel", name, counts[t * c + c - 1], json_number_value(json_array_get(e->last, t)));
+    snprintf(crc, sizeof crc, "%08x", golden_crc32(counts, (size_t)r->source->n_samples * c * sizeof *counts));
+    if (e->crc && strcmp(crc, e->crc)) {
+        printf("FAIL %s: crc32 of the counts is %s, expected %s\n", name, crc, e->crc);
+        failures++;
+    }
+    free(counts);
+}
+
+static void check(const char *name, const char *path, const nset_recording_options *o, const expected *e)
+{
+    nset_recording *r = NULL;
+    nset_error err = { 0 };
+
+    if (nset_recording_open(&r, &path, 1, o, &err) != NSET_OK) {
+        printf("FAIL %s: %s\n", name, err.text);
+        failures++;
+        return;
+    }
+    check_number("channels", name, (double)r->source->n_channels, (double)e->n_channels);
+    check_number("rate", name, r->source->rate_hz, e->rate_hz);
+    check_number("gain", name, r->gain_uv, e->gain_uv);
+    check_number("samples", name, (double)r->source->n_samples, (double)e->n_samples);
+    if (r->source->n_channels == e->n_channels && r->source->n_samples == e->n_samples)
+        check_samples(r, name, e);
+    nset_recording_close(r);
+}
+
+/* ---- streams of SpikeGLX and Open Ephys ---- */
+
+static const struct stream_case {
+    const char *key, *file, *stream; /* in expected.json; below the key; stream_id there */
+    const char *choose;              /* --stream */
+    size_t block, segment;
+    size_t not_analogue; /* channels of the stream there that are digital words */
+} streams[] = {
+    { "spikeglx/np1_Noise4Sam_g0", "Noise4Sam_g0_imec0/Noise4Sam_g0_t0.imec0.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/np1_Noise4Sam_g0", "Noise4Sam_g0_t0.nidq.bin", "nidq", NULL, 0, 0, 1 },
+    { "spikeglx/NP2_with_sync", "all_chan_g0_imec0/all_chan_g0_t0.imec0.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/NP2_with_sync", "all_chan_g0_t0.nidq.bin", "nidq", NULL, 0, 0, 1 },
+    { "spikeglx/NP2_no_sync", "all_chan_g0_t0.exported.imec0.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/TEST_20210920_0_g0", "TEST_20210920_0_g0_t0.imec0.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/np_ultra_stub", "p5_g0_t0.imec0.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/np_ultra_stub", "p5_g0_t0.imec0.lf.meta", "imec0.lf", NULL, 0, 0, 0 },
+    { "spikeglx/nhp_long", "snippet_g0_t0.imec0.lf.bin", "imec0.lf", NULL, 0, 0, 0 },
+    { "spikeglx/multi_probe_no_info", "probe_1/npx.imec.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/multi_probe_no_info", "probe_2/npx.imec.ap.bin", "imec1.ap", NULL, 0, 0, 0 },
+    { "spikeglx/multi_probe_no_info", "probe_3/npx.imec.ap.bin", "imec2.ap", NULL, 0, 0, 0 },
+    { "spikeglx/multi_trigger/5-19-2022-CI1", "5-19-2022-CI1_g0/5-19-2022-CI1_g0_t0.imec0.ap.bin", "imec0.ap", NULL, 0,
+        0, 0 },
+    { "spikeglx/multi_trigger/5-19-2022-CI1", "5-19-2022-CI1_g0/5-19-2022-CI1_g0_t1.imec0.ap.bin", "imec0.ap", NULL, 0,
+        1, 0 },
+    { "spikeglx/multi_trigger/5-19-2022-CI1", "5-19-2022-CI1_g1/5-19-2022-CI1_g1_t0.imec0.lf.bin", "imec0.lf", NULL, 0,
+        2, 0 },
+    { "spikeglx/multi_trigger/CatGT-A",
+        "catgt_5-19-2022-CI0_g0/5-19-2022-CI0_g0_imec0/5-19-2022-CI0_g0_tcat.imec0.ap.bin", "imec0.ap", NULL, 0, 0, 0 },
+    { "spikeglx/multi_trigger/CatGT-A",
+        "catgt_5-19-2022-CI0_g0/5-19-2022-CI0_g0_imec0/5-19-2022-CI0_g0_tcat.imec0.lf.bin", "imec0.lf", NULL, 0, 0, 0 },
+    { "openephys_binary/gui_example_hippocampus", "experiment1/recording1", "0", NULL, 0, 0, 0 },
+    { "openephys_binary/neural_and_non_neural_data_mixed", "experiment1/recording1/structure.oebin", "0", NULL, 0, 0,
+        0 },
+    { "openephys_binary/v0.5.x_two_nodes",
+        "RecordNode103/experiment1/recording1/continuous/File_Reader-100.0/continuous.dat", "0", NULL, 0, 0, 0 },
+    { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream", "Record Node 101/experiment1/recording1", "1",
+        "ProbeB", 0, 0, 0 },
+    { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream", "Record Node 101/experiment3/recording1", "2",
+        "Neuropix-PXI-100.ProbeC", 1, 0, 0 },
+    { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream",
+        "Record Node 101/experiment3/recording1/continuous/Neuropix-PXI-100.ProbeB/continuous.dat", "1", NULL, 1, 0,
+        0 },
+};
+
+static json_t *find_stream(json_t *root, const struct stream_case *c)
+{
+    json_t *list = json_object_get(json_object_get(root, c->key), "streams"), *s;
+    size_t i;
+
+    json_array_foreach(list, i, s) if (!strcmp(json_string_value(json_object_get(s, "stream_id")), c->stream)) return s;
+    return NULL;
+}
+
+static void check_stream(json_t *root, const struct stream_case *c)
+{
+    json_t *s = find_stream(root, c), *gain = json_object_get(s, "gain_uV");
+    json_t *segment = json_array_get(json_array_get(json_object_get(s, "blocks"), c->block), c->segment);
+    nset_recording_options o = { .stream = c->choose };
+    expected e = { .rate_hz = json_number_value(json_object_get(s, "sampling_rate")),
+        .gain_uv = json_number_value(json_is_array(gain) ? json_array_get(gain, 0) : gain),
+        .n_samples = json_integer_value(json_object_get(segment, "n_samples")),
+        .first = json_object_get(segment, "first5_first_channel") };
+    char path[4096], name[600];
+
+    snprintf(name, sizeof name, "%s/%s", c->key, c->file);
+    if (!segment) {
+        printf("FAIL %s: expected.json knows nothing of it\n", name);
+        failures++;
+        return;
+    }
+    e.n_channels = (size_t)json_integer_value(json_object_get(s, "n_channels")) - c->not_analogue;
+    if (c->not_analogue == 0) {
+        e.last = json_object_get(segment, "first5_last_channel");
+        e.crc = json_string_value(json_object_get(segment, "crc32"));
+    }
+    check(name, golden_path(path, sizeof path, "ephys/%s", name), &o, &e);
+}
+
+/* ---- files that say little of themselves ---- */
+
+static void check_raw(json_t *root, const char *key, const char *file, const nset_recording_options *o, size_t n)
+{
+    json_t *data = json_object_get(json_object_get(root, key), "data");
+    expected e = { .n_channels = n, .rate_hz = o->rate_hz, .gain_uv = o->gain_uv };
+    char path[4096];
+
+    if (data) {
+        e.first = json_object_get(data, "first5_first_channel");
+        e.last = json_object_get(data, "first5_last_channel");
+        e.n_samples = json_integer_value(json_object_get(data, "n_samples"));
+        e.crc = json_string_value(json_object_get(data, "crc32"));
+    } else {
+        e.n_samples = json_integer_value(json_array_get(json_object_get(json_object_get(root, key), "shape"), 0));
+        e.crc = json_string_value(json_object_get(json_object_get(root, key), "crc32_values_C_order_LE"));
+    }
+    check(file, golden_path(path, sizeof path, "ephys/%s", file), o, &e);
+}
+
+static void check_raws(json_t *root)
+{
+    nset_recording_options o = { .format = "raw", .rate_hz = 15000, .n_channels = 4, .gain_uv = .25 };
+    nset_recording_options npy = { .rate_hz = 15000, .gain_uv = .25 };
+    nset_recording_options header = o;
+
+    check_raw(root, "real/locust_trial_01.int16.raw", "real/locust_trial_01.int16.raw", &o, 4);
+    header.rate_hz = 20000;
+    check_raw(root, "real/phy_test_4ch_1s.dat", "real/phy_test_4ch_1s.dat", &header, 4);
+    header = o;
+    header.header_bytes = 32;
+    check_raw(root, "raw/locust_2000x4_int16_C.npy", "raw/locust_2000x4_header32.int16le.raw", &header, 4);
+    check_raw(root, "raw/locust_2000x4_int16_C.npy", "raw/locust_2000x4_int16_C.npy", &npy, 4);
+    check_raw(root, "raw/locust_2000x4_bigendian_int16.npy", "raw/locust_2000x4_bigendian_int16.npy", &npy, 4);
+    check_raw(root, "raw/locust_v2_header.npy", "raw/locust_v2_header.npy", &npy, 4);
+}
+
+static const struct refusal {
+    const char *file;
+    nset_recording_options options;
+    const char *says;
+} refusals[] = {
+    { "spikeglx/DigitalChannelTest_g0/DigitalChannelTest_g0_t0.nidq.bin", { 0 }, "no analogue channel" },
+    { "spikeglx/nhp_long/snippet_g0_t0.imec0.ap.meta", { 0 }, "a header but no data" },
+    { "raw/locust_2000x4_int16_C.npy", { 0 }, "--rate" },
+    { "raw/zero_spikes_int64.npy", { .rate_hz = 15000 }, "is not read here" },
+    { "raw/locust_2000x4_float32_F.npy", { .rate_hz = 15000 }, "Fortran order" },
+    { "real/locust_trial_01.int16.raw", { 0 }, "--channels" },
+    { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream/Record Node 101/experiment1/recording1", { 0 },
+        "--stream" },
+    { "SOURCES.md", { 0 }, "no reader knows" },
+};
+
+static void check_refusal(const struct refusal *c)
+{
+    nset_recording *r = NULL;
+    nset_error err = { 0 };
+    char text[4096];
+    const char *path = golden_path(text, sizeof text, "ephys/%s", c->file);
+
+    if (nset_recording_open(&r, &path, 1, &c->options, &err) == NSET_OK || !strstr(err.text, c->says)) {
+        printf("FAIL %s: a line with '%s' is expected, not '%s'\n", c->file, c->says, err.text);
+        failures++;
+    }
+    nset_recording_close(r);
+}
+
+int main(void)
+{
+    json_t *root = golden_json("ephys/expected.json");
+
+    if (!root)
+        return 77;
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+        check_stream(root, &streams[i]);
+    check_raws(root);
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        check_refusal(&refusals[i]);
+    json_decref(root);
+    printf("%d failures\n", failures);
+    return failures != 0;
+}
