@@ -1,0 +1,133 @@
+#include <string.h>
+
+#include <neuroset/workers.h>
+
+#include "cli/models.h"
+#include "cli/progress.h"
+#include "commands/commands.h"
+#include "commands/recording_options.h"
+#include "ephys/sort.h"
+#include "ephys/write.h"
+#include "results/run.h"
+
+typedef struct sort_settings {
+    nset_common common;
+    nset_recording_settings in;
+    const char *output, *model, *reference;
+    double threshold;
+    bool overwrite;
+} sort_settings;
+
+#define AT(field) offsetof(sort_settings, field)
+static const opt_spec options[] = {
+    { .name = "output", .letter = 'o', .type = OPT_TEXT, .at = AT(output), .unit = "DIR", .help = "result folder" },
+    { .name = "overwrite", .type = OPT_FLAG, .at = AT(overwrite), .help = "replace an existing result folder" },
+    { .name = "threshold",
+        .letter = 't',
+        .type = OPT_FLOAT,
+        .at = AT(threshold),
+        .min = 2,
+        .max = 50,
+        .fallback = "4",
+        .unit = "noise sd",
+        .help = "detection threshold of the events that clustering starts from" },
+    { .name = "reference",
+        .type = OPT_CHOICE,
+        .at = AT(reference),
+        .fallback = "none",
+        .unit = "none|median",
+        .help = "what is subtracted from all channels before whitening" },
+    { .name = "model",
+        .type = OPT_TEXT,
+        .at = AT(model),
+        .fallback = "sorter",
+        .unit = "NAME",
+        .help = "event network, a name or a file" },
+    RECORDING_ROWS(sort_settings),
+    { 0 },
+};
+
+static void on_stage(void *ctx, const char *stage, size_t bytes)
+{
+    nset_run_folder_stage(ctx, stage, bytes);
+}
+
+static nset_status work(const sort_settings *s, const nset_recording *r, nset_run_folder *folder, const char *model,
+    nset_workers *workers, nset_error *err)
+{
+    nset_sort_options o = { .threshold = s->threshold,
+        .reference = !strcmp(s->reference, "median"),
+        .memory = s->common.memory,
+        .seed = (uint64_t)s->common.seed,
+        .model = model };
+    json_t *found = json_object();
+    nset_sorting *sorting = NULL;
+    size_t good = 0;
+    nset_status status;
+
+    json_object_set_new(nset_run_folder_json(folder), "found", found);
+    if ((status = nset_sort(&sorting, found, r, &o, workers, on_stage, folder, err)) != NSET_OK)
+        return status;
+    for (size_t i = 0; i < sorting->n_units; i++)
+        good += sorting->units[i].label == NSET_LABEL_GOOD;
+    json_object_set_new(found, "units", json_integer((json_int_t)sorting->n_units));
+    json_object_set_new(found, "units_good", json_integer((json_int_t)good));
+    json_object_set_new(found, "spikes", json_integer((json_int_t)sorting->n_spikes));
+    nset_say("%zu units (%zu good), %zu spikes", sorting->n_units, good, sorting->n_spikes);
+    status = nset_sorting_write(sorting, r, folder, err);
+    nset_sorting_free(sorting);
+    nset_run_folder_stage(folder, "write", 0);
+    return status;
+}
+
+static nset_status run(void *settings, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
+{
+    const sort_settings *s = settings;
+    nset_recording_options in = nset_recording_options_of(&s->in);
+    nset_run_folder *folder = NULL;
+    nset_recording *r = NULL;
+    nset_workers *workers = NULL;
+    char model[4096];
+    json_t *json, *line;
+    nset_status status;
+    size_t i;
+
+    if (!s->output)
+        return nset_fail(err, NSET_ERR_ARG, "-o DIR is missing: where shall the result go?");
+    if ((status = nset_model_find(model, sizeof model, s->model, err)) != NSET_OK ||
+        (status = nset_recording_open(&r, args, n_args, &in, err)) != NSET_OK ||
+        (status = nset_run_folder_open(&folder, s->output, s->overwrite, err)) != NSET_OK ||
+        (status = nset_workers_create(&workers, (size_t)s->common.threads, err)) != NSET_OK)
+        goto done;
+    json = nset_run_folder_json(folder);
+    json_object_set_new(json, "command", json_string("sort"));
+    json_object_set_new(json, "version", json_string(NSET_VERSION));
+    json_object_set_new(json, "input", json_string(args[0]));
+    json_object_set(json, "settings", origins);
+    json_object_set(json, "facts", r->facts);
+    json_array_foreach(r->warnings, i, line) nset_run_folder_warn(folder, "%s", json_string_value(line));
+    nset_say("%zu channels, %.6g s, at most %zu MB for buffers", r->source->n_channels,
+        (double)r->source->n_samples / r->source->rate_hz, s->common.memory / 1000000);
+    status = work(s, r, folder, model, workers, err);
+    if (status == NSET_OK) {
+        status = nset_run_folder_commit(folder, err);
+        folder = NULL;
+    }
+
+done:
+    nset_run_folder_abort(folder);
+    nset_workers_free(workers);
+    nset_recording_close(r);
+    return status;
+}
+
+const nset_command nset_cmd_sort = {
+    .name = "sort",
+    .arguments = "FILE -o DIR",
+    .help = "units, spike times and a Phy folder from multichannel electrophysiology",
+    .options = options,
+    .settings_size = sizeof(sort_settings),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run,
+};

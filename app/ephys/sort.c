@@ -1,0 +1,284 @@
+#include "ephys/sort.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <neuroset/memory.h>
+
+#include "cli/progress.h"
+#include "ephys/cluster.h"
+#include "ephys/match.h"
+#include "ephys/units.h"
+
+enum { ROUNDS = 2, LEAST_SPIKES = 20, LEARN_SECONDS = 300 };
+#define LEAST_NORM 4.f /* smaller templates are matched everywhere */
+#define NEAR_UM 60.    /* events exclude each other */
+#define WIDE_UM 200.   /* a template's channels around its home */
+
+typedef struct sorter {
+    const nset_recording *recording;
+    const nset_sort_options *options;
+    nset_workers *workers;
+    nset_whitened *w;
+    nset_event_net *net;
+    nset_neighbours near, wide;
+    int64_t *all, *learn; /* segments: every one, and an even spread of at most LEARN_SECONDS */
+    size_t n_all, n_learn;
+    nset_trains trains;
+    nset_templates templates;
+    json_t *facts;
+    nset_sort_stage stage;
+    void *stage_ctx;
+} sorter;
+
+static void tell(sorter *s, const char *stage, size_t bytes)
+{
+    nset_progress_end();
+    if (s->stage)
+        s->stage(s->stage_ctx, stage, bytes);
+}
+
+static nset_status choose_segments(sorter *s, nset_error *err)
+{
+    size_t most = (size_t)ceil(LEARN_SECONDS * nset_whitened_rate(s->w) / NSET_HOP);
+
+    s->n_all = (size_t)nset_whitened_segments(s->w);
+    s->n_learn = s->n_all < most ? s->n_all : most;
+    s->all = nset_calloc(s->n_all, sizeof *s->all);
+    s->learn = nset_calloc(s->n_learn, sizeof *s->learn);
+    if (!s->all || !s->learn)
+        return nset_fail_oom(err, s->n_all, sizeof *s->all);
+    for (size_t i = 0; i < s->n_all; i++)
+        s->all[i] = (int64_t)i;
+    for (size_t i = 0; i < s->n_learn; i++)
+        s->learn[i] = (int64_t)(s->n_learn == 1 ? 0 : i * (s->n_all - 1) / (s->n_learn - 1));
+    return NSET_OK;
+}
+
+static double samples_in(const sorter *s, const int64_t *segments, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)nset_whitened_segment_length(s->w, segments[i]);
+    return sum;
+}
+
+/* Events and their parts: the first trains. */
+static nset_status find_trains(sorter *s, nset_error *err)
+{
+    nset_events events = { 0 };
+    nset_status status;
+
+    nset_progress_begin("detect", (double)s->n_learn, "segments");
+    status = nset_events_detect(&events, s->w, &s->near, s->learn, s->n_learn, s->options->threshold, err);
+    tell(s, "detect", events.n * sizeof *events.event);
+    if (status != NSET_OK)
+        return status;
+    json_object_set_new(s->facts, "events", json_integer((json_int_t)events.n));
+    nset_progress_begin("cluster", 1, "groups");
+    status = nset_cluster_events(&s->trains, s->w, &events, &s->recording->probe, s->net, s->options->seed, err);
+    nset_events_fini(&events);
+    json_object_set_new(s->facts, "parts", json_integer((json_int_t)s->trains.n));
+    tell(s, "cluster", 0);
+    return status;
+}
+
+static nset_status learn(sorter *s, nset_error *err)
+{
+    nset_templates_fini(&s->templates);
+    return nset_templates_learn(&s->templates, s->w, &s->trains, &s->wide, s->workers, err);
+}
+
+/* Templates of the trains; like ones joined and learnt anew. */
+static nset_status learn_and_merge(sorter *s, nset_error *err)
+{
+    size_t before = s->trains.n;
+    nset_status status;
+
+    if ((status = learn(s, err)) != NSET_OK || (status = nset_templates_merge(&s->templates, &s->trains,
+                                                    &s->recording->probe, nset_whitened_rate(s->w), err)) != NSET_OK)
+        return status;
+    return s->trains.n < before ? learn(s, err) : NSET_OK;
+}
+
+static nset_status prune(sorter *s, nset_error *err)
+{
+    size_t size = s->templates.length * s->templates.n_channels, k = 0;
+    unsigned char *keep = nset_calloc(s->trains.n, 1);
+
+    if (!keep)
+        return nset_fail_oom(err, s->trains.n, 1);
+    for (size_t i = 0; i < s->trains.n; i++) {
+        keep[i] = s->trains.train[i].n >= LEAST_SPIKES && s->templates.norm[i] > LEAST_NORM;
+        if (!keep[i])
+            continue;
+        if (k != i)
+            memcpy(s->templates.data + k * size, s->templates.data + i * size, size * sizeof *s->templates.data);
+        s->templates.norm[k] = s->templates.norm[i];
+        s->templates.home[k++] = s->templates.home[i];
+    }
+    s->templates.n = k;
+    nset_trains_keep(&s->trains, keep);
+    nset_free(keep);
+    return NSET_OK;
+}
+
+static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, size_t n, nset_error *err)
+{
+    double *count = nset_calloc(s->trains.n, sizeof *count), samples = samples_in(s, s->learn, s->n_learn);
+    nset_status status;
+
+    if (!count)
+        return nset_fail_oom(err, s->trains.n, sizeof *count);
+    for (size_t i = 0; i < s->trains.n; i++)
+        count[i] = (double)s->trains.train[i].n;
+    nset_progress_begin("match", (double)n, "segments");
+    status = nset_match_run(m, s->w, &s->templates, count, samples, segments, n, s->workers, err);
+    nset_free(count);
+    tell(s, "match", m->n * sizeof *m->match);
+    return status;
+}
+
+/* Trains become what matching gave each template. */
+static nset_status take_matches(sorter *s, const nset_matches *m, nset_error *err)
+{
+    nset_status status = NSET_OK;
+
+    for (size_t i = 0; i < s->trains.n; i++) {
+        s->trains.train[i].n = 0;
+        s->trains.train[i].home = s->templates.home[i];
+    }
+    for (size_t i = 0; i < m->n && status == NSET_OK; i++) {
+        nset_train *t = &s->trains.train[m->match[i].unit];
+        status = nset_grow(&t->sample, &t->capacity, t->n + 1, sizeof *t->sample, err);
+        if (status == NSET_OK)
+            t->sample[t->n++] = m->match[i].sample;
+    }
+    return status;
+}
+
+static nset_status drop_empty(sorter *s, nset_error *err)
+{
+    unsigned char *keep = nset_calloc(s->trains.n, 1);
+
+    if (!keep)
+        return nset_fail_oom(err, s->trains.n, 1);
+    for (size_t i = 0; i < s->trains.n; i++)
+        keep[i] = s->trains.train[i].n >= LEAST_SPIKES;
+    nset_trains_keep(&s->trains, keep);
+    nset_free(keep);
+    return NSET_OK;
+}
+
+/* Matches of units that hold too few spikes to be one are noise. */
+static void drop_small_units(nset_matches *m, size_t n_units, size_t *count)
+{
+    size_t n = 0;
+
+    memset(count, 0, n_units * sizeof *count);
+    for (size_t i = 0; i < m->n; i++)
+        count[m->match[i].unit]++;
+    for (size_t i = 0; i < m->n; i++)
+        if (count[m->match[i].unit] >= LEAST_SPIKES) {
+            m->match[n] = m->match[i];
+            if (m->match[n].second >= 0 && count[m->match[n].second] < LEAST_SPIKES)
+                m->match[n].second = -1;
+            n++;
+        }
+    m->n = n;
+}
+
+static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
+{
+    nset_matches m = { 0 };
+    size_t *count = NULL;
+    nset_status status;
+
+    if ((status = find_trains(s, err)) != NSET_OK || (status = learn_and_merge(s, err)) != NSET_OK ||
+        (status = prune(s, err)) != NSET_OK)
+        return status;
+    tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
+    for (int round = 0; round < ROUNDS; round++) {
+        status = match(s, &m, s->learn, s->n_learn, err);
+        if (status == NSET_OK)
+            status = take_matches(s, &m, err);
+        nset_matches_fini(&m);
+        if (status != NSET_OK || (status = drop_empty(s, err)) != NSET_OK ||
+            (status = learn_and_merge(s, err)) != NSET_OK || (status = prune(s, err)) != NSET_OK)
+            return status;
+        tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
+    }
+    if ((status = match(s, &m, s->all, s->n_all, err)) != NSET_OK)
+        return status;
+    if ((count = nset_calloc(s->templates.n, sizeof *count))) {
+        drop_small_units(&m, s->templates.n, count);
+        nset_progress_begin("measure", (double)s->n_learn, "segments");
+        status = nset_units_make(out, s->w, &s->recording->probe, &m, &s->templates, s->learn, s->n_learn, err);
+        tell(s, "measure", 0);
+    } else {
+        status = nset_fail_oom(err, s->templates.n, sizeof *count);
+    }
+    nset_free(count);
+    nset_matches_fini(&m);
+    return status;
+}
+
+static nset_status empty_sorting(sorter *s, nset_sorting **out, nset_error *err)
+{
+    nset_matches none = { 0 };
+    nset_status status;
+
+    nset_templates_fini(&s->templates);
+    status = nset_templates_init(&s->templates, 0, nset_whitened_channels(s->w), nset_whitened_rate(s->w), err);
+    return status != NSET_OK ? status
+                             : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, err);
+}
+
+static void keep_facts(sorter *s)
+{
+    const int64_t(*spans)[2];
+    size_t n = nset_whitened_blanked(s->w, &spans);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("[I, I]", (json_int_t)spans[i][0], (json_int_t)spans[i][1]));
+    json_object_set_new(s->facts, "blanked_samples", list);
+    json_object_set_new(s->facts, "learnt_from_segments", json_integer((json_int_t)s->n_learn));
+    json_object_set_new(s->facts, "segments", json_integer((json_int_t)s->n_all));
+}
+
+nset_status nset_sort(nset_sorting **out, json_t *facts, const nset_recording *recording,
+    const nset_sort_options *options, nset_workers *workers, nset_sort_stage stage, void *stage_ctx, nset_error *err)
+{
+    sorter s = { .recording = recording,
+        .options = options,
+        .workers = workers,
+        .facts = facts,
+        .stage = stage,
+        .stage_ctx = stage_ctx };
+    nset_status status;
+
+    if ((status = nset_event_net_open(&s.net, options->model, workers, err)) != NSET_OK)
+        return status;
+    nset_progress_begin("noise", 1, "passes");
+    status = nset_whitened_open(&s.w, recording, options->reference, options->memory / 2, workers, err);
+    tell(&s, "noise", options->memory / 2);
+    if (status != NSET_OK || (status = choose_segments(&s, err)) != NSET_OK ||
+        (status = nset_neighbours_init(&s.near, &recording->probe, NEAR_UM, err)) != NSET_OK ||
+        (status = nset_neighbours_init(&s.wide, &recording->probe, WIDE_UM, err)) != NSET_OK)
+        goto done;
+    status = nset_whitened_is_silent(s.w) ? empty_sorting(&s, out, err) : run(&s, out, err);
+    keep_facts(&s);
+
+done:
+    nset_trains_fini(&s.trains);
+    nset_templates_fini(&s.templates);
+    nset_neighbours_fini(&s.near);
+    nset_neighbours_fini(&s.wide);
+    nset_free(s.all);
+    nset_free(s.learn);
+    nset_whitened_close(s.w);
+    nset_event_net_close(s.net);
+    return status;
+}

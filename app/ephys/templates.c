@@ -1,0 +1,301 @@
+#include "ephys/templates.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <neuroset/memory.h>
+
+#include "cli/progress.h"
+#include "signal/robust.h"
+
+enum { MOST_SNIPPETS = 300, COMPONENTS = 3, POWER_ROUNDS = 20 };
+#define BATCH_BYTES 134217728. /* snippets in memory at once */
+
+void nset_trains_fini(nset_trains *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        nset_free(t->train[i].sample);
+    nset_free(t->train);
+    *t = (nset_trains){ 0 };
+}
+
+nset_status nset_trains_add(nset_trains *t, const int64_t *sample, size_t n, size_t home, nset_error *err)
+{
+    nset_train *to;
+    nset_status status;
+
+    if ((status = nset_grow(&t->train, &t->capacity, t->n + 1, sizeof *t->train, err)) != NSET_OK)
+        return status;
+    to = &t->train[t->n];
+    *to = (nset_train){ .home = home };
+    if ((status = nset_grow(&to->sample, &to->capacity, n, sizeof *to->sample, err)) != NSET_OK)
+        return status;
+    memcpy(to->sample, sample, n * sizeof *sample);
+    to->n = n;
+    t->n++;
+    return NSET_OK;
+}
+
+void nset_trains_keep(nset_trains *t, const unsigned char *keep)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        if (keep[i])
+            t->train[n++] = t->train[i];
+        else
+            nset_free(t->train[i].sample);
+    t->n = n;
+}
+
+nset_status nset_templates_init(nset_templates *t, size_t n, size_t n_channels, double rate_hz, nset_error *err)
+{
+    *t = (nset_templates){ .n = n, .length = (size_t)lround(.002 * rate_hz), .n_channels = n_channels };
+    t->length = t->length < 8 ? 8 : t->length;
+    t->pre = (size_t)lround(.367 * (double)t->length);
+    t->data = nset_calloc(n, t->length * n_channels * sizeof *t->data);
+    t->norm = nset_calloc(n, sizeof *t->norm);
+    t->home = nset_calloc(n, sizeof *t->home);
+    if (t->data && t->norm && t->home)
+        return NSET_OK;
+    nset_templates_fini(t);
+    return nset_fail_oom(err, n, t->length * n_channels * sizeof *t->data);
+}
+
+void nset_templates_fini(nset_templates *t)
+{
+    nset_free(t->data);
+    nset_free(t->norm);
+    nset_free(t->home);
+    *t = (nset_templates){ 0 };
+}
+
+static float range(const float *w, size_t length, size_t stride)
+{
+    float low = w[0], high = w[0];
+
+    for (size_t s = 1; s < length; s++) {
+        low = fminf(low, w[s * stride]);
+        high = fmaxf(high, w[s * stride]);
+    }
+    return high - low;
+}
+
+void nset_templates_measure(nset_templates *t, size_t i)
+{
+    const float *w = t->data + i * t->length * t->n_channels;
+    double sum = 0;
+    float largest = -1;
+
+    for (size_t k = 0; k < t->length * t->n_channels; k++)
+        sum += (double)w[k] * (double)w[k];
+    t->norm[i] = (float)sqrt(sum);
+    for (size_t c = 0; c < t->n_channels; c++) {
+        float r = range(w + c, t->length, t->n_channels);
+        if (r > largest) {
+            largest = r;
+            t->home[i] = c;
+        }
+    }
+}
+
+/* ---- learning ---- */
+
+typedef struct pick { /* one snippet to fetch */
+    int64_t sample;
+    size_t train, slot;
+} pick;
+
+typedef struct batch {
+    nset_templates *t;
+    const nset_trains *trains;
+    const nset_neighbours *wide;
+    size_t first, last; /* trains */
+    size_t *at, *count; /* (last - first) start in x, number of snippets */
+    float *x;           /* per train (channels of home, length, count) */
+    bool failed;
+} batch;
+
+static size_t n_local(const nset_neighbours *wide, size_t home)
+{
+    return wide->offset[home + 1] - wide->offset[home];
+}
+
+static int by_sample(const void *a, const void *b)
+{
+    const pick *p = a, *q = b;
+
+    if (p->sample != q->sample)
+        return p->sample < q->sample ? -1 : 1;
+    return p->train < q->train ? -1 : p->train > q->train;
+}
+
+static nset_status fetch(batch *b, nset_whitened *w, nset_error *err)
+{
+    const nset_templates *t = b->t;
+    size_t n = 0, k = 0, length = t->length, n_channels = t->n_channels;
+    float *row = nset_calloc(length * n_channels, sizeof *row);
+    nset_status status = NSET_OK;
+    pick *picks;
+
+    for (size_t i = b->first; i < b->last; i++)
+        n += b->count[i - b->first];
+    picks = nset_calloc(n, sizeof *picks);
+    if (!picks || !row)
+        status = nset_fail_oom(err, n, sizeof *picks);
+    for (size_t i = b->first; i < b->last && status == NSET_OK; i++) {
+        const nset_train *train = &b->trains->train[i];
+        size_t count = b->count[i - b->first];
+        for (size_t s = 0; s < count; s++)
+            picks[k++] = (pick){ train->sample[count < 2 ? 0 : s * (train->n - 1) / (count - 1)], i, s };
+    }
+    if (status == NSET_OK && n)
+        qsort(picks, n, sizeof *picks, by_sample);
+    for (size_t p = 0; p < n && status == NSET_OK; p++) {
+        size_t i = picks[p].train, count = b->count[i - b->first], home = b->trains->train[i].home;
+        float *to = b->x + b->at[i - b->first] + picks[p].slot;
+        status = nset_whitened_read(w, row, picks[p].sample - (int64_t)t->pre, length, err);
+        for (size_t c = 0; c < n_local(b->wide, home); c++)
+            for (size_t s = 0; s < length; s++)
+                to[(c * length + s) * count] = row[s * n_channels + b->wide->channel[b->wide->offset[home] + c]];
+    }
+    nset_free(picks);
+    nset_free(row);
+    return status;
+}
+
+/* w (length, n_channels) := its projection on its first COMPONENTS spatial components; channels listed are c (m). */
+static bool keep_components(float *w, size_t length, size_t n_channels, const size_t *c, size_t m)
+{
+    double *g = nset_calloc(m * m, sizeof *g), *v = nset_calloc(COMPONENTS * m, sizeof *v),
+           *t = nset_calloc(m, sizeof *t);
+    bool ok = g && v && t;
+
+    for (size_t a = 0; a < m && ok; a++)
+        for (size_t b = 0; b < m; b++)
+            for (size_t s = 0; s < length; s++)
+                g[a * m + b] += (double)w[s * n_channels + c[a]] * (double)w[s * n_channels + c[b]];
+    for (size_t k = 0; k < COMPONENTS && k < m && ok; k++) {
+        double *u = v + k * m;
+        for (size_t a = 0; a < m; a++)
+            u[a] = 1. / (double)(1 + (a + k) % m);
+        for (int round = 0; round < POWER_ROUNDS; round++) {
+            double norm = 0;
+            for (size_t a = 0; a < m; a++) {
+                t[a] = 0;
+                for (size_t b = 0; b < m; b++)
+                    t[a] += g[a * m + b] * u[b];
+            }
+            for (size_t q = 0; q < k; q++) { /* stay orthogonal to the earlier ones */
+                double dot = 0;
+                for (size_t a = 0; a < m; a++)
+                    dot += t[a] * v[q * m + a];
+                for (size_t a = 0; a < m; a++)
+                    t[a] -= dot * v[q * m + a];
+            }
+            for (size_t a = 0; a < m; a++)
+                norm += t[a] * t[a];
+            norm = norm > 0 ? 1 / sqrt(norm) : 0;
+            for (size_t a = 0; a < m; a++)
+                u[a] = t[a] * norm;
+        }
+    }
+    for (size_t s = 0; s < length && ok; s++) {
+        double p[COMPONENTS] = { 0 };
+        for (size_t k = 0; k < COMPONENTS; k++)
+            for (size_t a = 0; a < m; a++)
+                p[k] += (double)w[s * n_channels + c[a]] * v[k * m + a];
+        for (size_t a = 0; a < m; a++) {
+            double sum = 0;
+            for (size_t k = 0; k < COMPONENTS; k++)
+                sum += p[k] * v[k * m + a];
+            w[s * n_channels + c[a]] = (float)sum;
+        }
+    }
+    nset_free(g);
+    nset_free(v);
+    nset_free(t);
+    return ok;
+}
+
+static void learn_trains(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    batch *b = ctx;
+    nset_templates *t = b->t;
+
+    (void)chunk;
+    for (size_t j = first; j < last; j++) {
+        size_t i = b->first + j, home = b->trains->train[i].home, m = 0, count = b->count[j];
+        const size_t *near = b->wide->channel + b->wide->offset[home];
+        float *w = t->data + i * t->length * t->n_channels;
+        size_t *kept = nset_calloc(n_local(b->wide, home), sizeof *kept);
+        double cut = fmax(.3, 5.4 / sqrt((double)count));
+        if (!kept) {
+            b->failed = true;
+            return;
+        }
+        memset(w, 0, t->length * t->n_channels * sizeof *w);
+        for (size_t c = 0; c < n_local(b->wide, home) && count > 0; c++) {
+            for (size_t s = 0; s < t->length; s++)
+                w[s * t->n_channels + near[c]] = nset_median(b->x + b->at[j] + (c * t->length + s) * count, count);
+            if ((double)range(w + near[c], t->length, t->n_channels) >= cut)
+                kept[m++] = near[c];
+            else
+                for (size_t s = 0; s < t->length; s++)
+                    w[s * t->n_channels + near[c]] = 0;
+        }
+        if (m > COMPONENTS && !keep_components(w, t->length, t->n_channels, kept, m))
+            b->failed = true;
+        nset_templates_measure(t, i);
+        nset_free(kept);
+    }
+}
+
+static nset_status learn_batch(batch *b, nset_whitened *w, nset_workers *workers, nset_error *err)
+{
+    size_t n = 0;
+    nset_status status;
+
+    for (size_t i = b->first; i < b->last; i++) {
+        size_t have = b->trains->train[i].n;
+        b->count[i - b->first] = have < MOST_SNIPPETS ? have : MOST_SNIPPETS;
+        b->at[i - b->first] = n;
+        n += b->count[i - b->first] * n_local(b->wide, b->trains->train[i].home) * b->t->length;
+    }
+    if (!(b->x = nset_calloc(n, sizeof *b->x)))
+        return nset_fail_oom(err, n, sizeof *b->x);
+    if ((status = fetch(b, w, err)) == NSET_OK)
+        nset_parallel_for(workers, b->last - b->first, 1, learn_trains, b);
+    nset_free(b->x);
+    return status != NSET_OK ? status : b->failed ? nset_fail_oom(err, 1, 4096) : NSET_OK;
+}
+
+nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, const nset_trains *trains,
+    const nset_neighbours *wide, nset_workers *workers, nset_error *err)
+{
+    batch b = { .t = t, .trains = trains, .wide = wide };
+    nset_status status;
+
+    if ((status = nset_templates_init(t, trains->n, nset_whitened_channels(w), nset_whitened_rate(w), err)) != NSET_OK)
+        return status;
+    b.at = nset_calloc(trains->n, sizeof *b.at);
+    b.count = nset_calloc(trains->n, sizeof *b.count);
+    if (!b.at || !b.count)
+        status = nset_fail_oom(err, trains->n, sizeof *b.at);
+    for (b.first = 0; b.first < trains->n && status == NSET_OK; b.first = b.last) {
+        double bytes = 0;
+        for (b.last = b.first; b.last < trains->n && (bytes < BATCH_BYTES || b.last == b.first); b.last++) {
+            size_t have = trains->train[b.last].n;
+            bytes += 4. * (double)(have < MOST_SNIPPETS ? have : MOST_SNIPPETS) * (double)t->length *
+                     (double)n_local(wide, trains->train[b.last].home);
+        }
+        status = nset_cancelled() ? nset_fail_cancelled(err) : learn_batch(&b, w, workers, err);
+    }
+    nset_free(b.at);
+    nset_free(b.count);
+    if (status != NSET_OK)
+        nset_templates_fini(t);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* Templates of units in the whitened signal, learnt from their spikes. */
+#ifndef NSET_EPHYS_TEMPLATES_H
+#define NSET_EPHYS_TEMPLATES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <neuroset/error.h>
+#include <neuroset/workers.h>
+#include "ephys/events.h"
+#include "ephys/whiten.h"
+
+/* Spike samples of one putative unit, ascending. */
+typedef struct nset_train {
+    int64_t *sample; /* (n), owned */
+    size_t n, capacity;
+    size_t home; /* channel near which its template is looked for */
+} nset_train;
+
+typedef struct nset_trains {
+    nset_train *train; /* (n), owned */
+    size_t n, capacity;
+} nset_trains;
+
+void nset_trains_fini(nset_trains *t);
+nset_status nset_trains_add(nset_trains *t, const int64_t *sample, size_t n, size_t home, nset_error *err);
+/* Removes the trains with keep[i] false; order stays. */
+void nset_trains_keep(nset_trains *t, const unsigned char *keep);
+
+typedef struct nset_templates {
+    size_t n, length, pre, n_channels;
+    float *data;  /* (n, length, n_channels), trough or peak near pre; owned */
+    float *norm;  /* (n) Euclidean; owned */
+    size_t *home; /* (n) channel of the largest range; owned */
+} nset_templates;
+
+/* Length 2 ms, .73 ms before the peak. Errors: NSET_ERR_NOMEM. */
+nset_status nset_templates_init(nset_templates *t, size_t n, size_t n_channels, double rate_hz, nset_error *err);
+void nset_templates_fini(nset_templates *t);
+/* Norms and homes after data has changed. */
+void nset_templates_measure(nset_templates *t, size_t i);
+
+/* t := for each train the median of up to 300 snippets spread over it, on the channels that wide says are near its
+ * home; channels whose range is below about 5 standard errors are 0; three components are kept. */
+nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, const nset_trains *trains,
+    const nset_neighbours *wide, nset_workers *workers, nset_error *err);
+
+/* Joins trains whose templates lie nearer than 3 + .15 |smaller| (noise sd) at amplitudes .8-1.25 and lags within a
+ * third of a millisecond, nearest pair first; norms must be within .7. t and trains shrink together. */
+nset_status nset_templates_merge(
+    nset_templates *t, nset_trains *trains, const nset_probe *probe, double rate_hz, nset_error *err);
+
+#endif

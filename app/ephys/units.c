@@ -1,0 +1,277 @@
+#include "ephys/units.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <neuroset/memory.h>
+
+#include "cli/progress.h"
+#include "ephys/measures.h"
+
+enum { MOST_SNIPPETS = 100 };
+#define AROUND_UM 80. /* channels whose sizes place a unit */
+
+/* ---- templates in microvolts ---- */
+
+typedef struct mean_room {
+    nset_sorting *s;
+    size_t *stride, *seen, *taken; /* (n_units) every stride-th spike is taken */
+    float *x;                      /* (NSET_HOP, n_channels) */
+} mean_room;
+
+static void add_snippet(nset_sorting *s, size_t unit, const float *x, size_t at)
+{
+    float *to = s->templates + unit * s->template_length * s->n_channels;
+    const float *from = x + (at - s->template_pre) * s->n_channels;
+
+    for (size_t k = 0; k < s->template_length * s->n_channels; k++)
+        to[k] += from[k];
+}
+
+static nset_status mean_templates(
+    mean_room *r, nset_whitened *w, const int64_t *segments, size_t n_segments, nset_error *err)
+{
+    nset_sorting *s = r->s;
+    nset_status status = NSET_OK;
+    size_t i = 0;
+
+    for (size_t u = 0; u < s->n_units; u++)
+        r->stride[u] = s->units[u].n_spikes / MOST_SNIPPETS + 1;
+    for (size_t g = 0; g < n_segments && status == NSET_OK; g++) {
+        int64_t start = segments[g] * NSET_HOP;
+        int64_t length = (int64_t)nset_whitened_segment_length(w, segments[g]);
+        if (nset_cancelled())
+            return nset_fail_cancelled(err);
+        status = nset_whitened_band(w, r->x, segments[g], err);
+        while (i < s->n_spikes && s->spikes[i].sample < start)
+            i++;
+        for (; i < s->n_spikes && s->spikes[i].sample < start + length && status == NSET_OK; i++) {
+            size_t u = (size_t)s->spikes[i].unit;
+            int64_t at = s->spikes[i].sample - start;
+            if (at < (int64_t)s->template_pre || at - (int64_t)s->template_pre + (int64_t)s->template_length > length)
+                continue;
+            if (r->seen[u]++ % r->stride[u] == 0) {
+                add_snippet(s, u, r->x, (size_t)at);
+                r->taken[u]++;
+            }
+        }
+        nset_progress_at((double)(g + 1));
+    }
+    for (size_t u = 0; u < s->n_units; u++)
+        for (size_t k = 0; k < s->template_length * s->n_channels && r->taken[u]; k++)
+            s->templates[u * s->template_length * s->n_channels + k] /= (float)r->taken[u];
+    return status;
+}
+
+/* ---- places and sizes ---- */
+
+static void place_unit(nset_sorting *s, nset_unit *u, const nset_probe *probe, const float *noise_uv)
+{
+    const float *w = s->templates + (size_t)u->id * s->template_length * s->n_channels;
+    double sum = 0, x = 0, y = 0;
+    float extreme = 0;
+
+    for (size_t k = 0; k < s->template_length; k++)
+        for (size_t c = 0; c < s->n_channels; c++)
+            if (fabsf(w[k * s->n_channels + c]) > extreme) {
+                extreme = fabsf(w[k * s->n_channels + c]);
+                u->channel = c;
+            }
+    u->amplitude_uv = (double)extreme;
+    u->snr = noise_uv[u->channel] > 0 ? (double)(extreme / noise_uv[u->channel]) : NAN;
+    for (size_t c = 0; c < s->n_channels; c++) {
+        double low = 0, high = 0, size;
+        if (probe->shank[c] != probe->shank[u->channel] ||
+            hypot(probe->x_um[c] - probe->x_um[u->channel], probe->y_um[c] - probe->y_um[u->channel]) > AROUND_UM)
+            continue;
+        for (size_t k = 0; k < s->template_length; k++) {
+            low = fmin(low, (double)w[k * s->n_channels + c]);
+            high = fmax(high, (double)w[k * s->n_channels + c]);
+        }
+        size = (high - low) * (high - low);
+        sum += size;
+        x += size * probe->x_um[c];
+        y += size * probe->y_um[c];
+    }
+    u->x_um = sum > 0 ? x / sum : probe->x_um[u->channel];
+    u->y_um = sum > 0 ? y / sum : probe->y_um[u->channel];
+}
+
+/* Distance in noise sd to the nearest other template, unaligned. */
+static double isolation(const nset_templates *t, size_t i)
+{
+    size_t size = t->length * t->n_channels;
+    double best = INFINITY;
+
+    for (size_t j = 0; j < t->n; j++) {
+        double d2 = 0;
+        if (j == i)
+            continue;
+        for (size_t k = 0; k < size && d2 < best; k++) {
+            double d = (double)t->data[i * size + k] - (double)t->data[j * size + k];
+            d2 += d * d;
+        }
+        best = fmin(best, d2);
+    }
+    return isfinite(best) ? sqrt(best) : NAN;
+}
+
+/* ---- order ---- */
+
+typedef struct rank {
+    double y, x;
+    float norm;
+    size_t index;
+} rank;
+
+static int by_place(const void *a, const void *b)
+{
+    const rank *p = a, *q = b;
+
+    if (p->y != q->y)
+        return p->y < q->y ? -1 : 1;
+    if (p->x != q->x)
+        return p->x < q->x ? -1 : 1;
+    if (p->norm != q->norm)
+        return p->norm > q->norm ? -1 : 1;
+    return (p->index > q->index) - (p->index < q->index);
+}
+
+/* number[i]: id of template i, by place; -1 for templates without spikes. Returns the number of units. */
+static size_t number_units(
+    int32_t *number, const nset_templates *t, const nset_matches *m, const nset_probe *probe, rank *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        number[i] = -1;
+    for (size_t i = 0; i < m->n; i++)
+        number[m->match[i].unit] = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (number[i] == 0)
+            r[n++] = (rank){ probe->y_um[t->home[i]], probe->x_um[t->home[i]], t->norm[i], i };
+    qsort(r, n, sizeof *r, by_place);
+    for (size_t k = 0; k < n; k++)
+        number[r[k].index] = (int32_t)k;
+    return n;
+}
+
+static int by_sample(const void *a, const void *b)
+{
+    const nset_spike *p = a, *q = b;
+
+    if (p->sample != q->sample)
+        return p->sample < q->sample ? -1 : 1;
+    return (p->unit > q->unit) - (p->unit < q->unit);
+}
+
+static nset_status allocate(nset_sorting *s, const nset_templates *t, const nset_matches *m, nset_error *err)
+{
+    size_t size = t->length * t->n_channels;
+
+    s->n_spikes = m->n;
+    s->template_length = t->length;
+    s->template_pre = t->pre;
+    s->n_channels = t->n_channels;
+    s->spikes = nset_calloc(m->n, sizeof *s->spikes);
+    s->units = nset_calloc(s->n_units, sizeof *s->units);
+    s->templates = nset_calloc(s->n_units, size * sizeof *s->templates);
+    s->templates_whitened = nset_calloc(s->n_units, size * sizeof *s->templates);
+    s->whitening = nset_calloc(t->n_channels * t->n_channels, sizeof *s->whitening);
+    return s->spikes && s->units && s->templates && s->templates_whitened && s->whitening
+               ? NSET_OK
+               : nset_fail_oom(err, s->n_units + 1, size * sizeof *s->templates);
+}
+
+static nset_status finish_units(
+    nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_templates *t, const rank *r, nset_error *err)
+{
+    nset_status status;
+
+    for (size_t k = 0; k < s->n_units; k++) {
+        nset_unit *u = &s->units[k];
+        double confidence = 0;
+        place_unit(s, u, probe, nset_whitened_noise_uv(w));
+        for (size_t i = 0; i < s->n_spikes; i++) {
+            nset_spike *spike = &s->spikes[i];
+            if (spike->unit != u->id)
+                continue;
+            spike->amplitude_uv *= (float)u->amplitude_uv;
+            spike->x_um = (float)u->x_um;
+            spike->y_um = (float)u->y_um;
+            confidence += (double)spike->probability / (double)u->n_spikes;
+        }
+        if ((status = nset_unit_measure(u, s, err)) != NSET_OK)
+            return status;
+        u->isolation = isolation(t, r[k].index);
+        nset_unit_label(u, confidence, (double)t->norm[r[k].index]);
+    }
+    return NSET_OK;
+}
+
+static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
+    const nset_templates *t, const int32_t *number, const rank *r, mean_room *room, const int64_t *segments,
+    size_t n_segments, nset_error *err)
+{
+    size_t size = t->length * t->n_channels;
+    nset_status status;
+
+    if ((status = allocate(s, t, m, err)) != NSET_OK)
+        return status;
+    memcpy(s->whitening, nset_whitened_matrix(w), t->n_channels * t->n_channels * sizeof *s->whitening);
+    for (size_t k = 0; k < s->n_units; k++) {
+        s->units[k].id = (int32_t)k;
+        memcpy(s->templates_whitened + k * size, t->data + r[k].index * size, size * sizeof *t->data);
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        const nset_match *a = &m->match[i];
+        s->spikes[i] = (nset_spike){ .sample = a->sample,
+            .unit = number[a->unit],
+            .second = a->second < 0 ? -1 : number[a->second],
+            .amplitude_uv = a->amplitude,
+            .probability = a->probability };
+        s->units[s->spikes[i].unit].n_spikes++;
+    }
+    if (m->n)
+        qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
+    if ((status = mean_templates(room, w, segments, n_segments, err)) != NSET_OK)
+        return status;
+    return finish_units(s, w, probe, t, r, err);
+}
+
+nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
+    const nset_templates *t, const int64_t *segments, size_t n_segments, nset_error *err)
+{
+    nset_sorting *s = nset_calloc(1, sizeof *s);
+    int32_t *number = nset_calloc(t->n, sizeof *number);
+    rank *r = nset_calloc(t->n, sizeof *r);
+    mean_room room = { .s = s,
+        .stride = nset_calloc(t->n, sizeof(size_t)),
+        .seen = nset_calloc(t->n, sizeof(size_t)),
+        .taken = nset_calloc(t->n, sizeof(size_t)),
+        .x = nset_calloc(NSET_HOP * probe->n_channels, sizeof(float)) };
+    nset_status status;
+
+    if (!s || !number || !r || !room.stride || !room.seen || !room.taken || !room.x) {
+        status = nset_fail_oom(err, NSET_HOP * probe->n_channels, sizeof(float));
+    } else {
+        s->rate_hz = nset_whitened_rate(w);
+        s->n_samples = nset_whitened_samples(w);
+        s->n_units = number_units(number, t, m, probe, r);
+        status = fill(s, w, probe, m, t, number, r, &room, segments, n_segments, err);
+    }
+    if (status == NSET_OK) {
+        *out = s;
+        s = NULL;
+    }
+    nset_sorting_free(s);
+    nset_free(number);
+    nset_free(r);
+    nset_free(room.stride);
+    nset_free(room.seen);
+    nset_free(room.taken);
+    nset_free(room.x);
+    return status;
+}

@@ -1,0 +1,49 @@
+/* Whitening in time and across channels: noise of unit density in the band.
+ *
+ * In time: the inverse square root of the median periodogram, 300-6000 Hz, zero phase. Across channels: the inverse
+ * square root of the covariance of spike-free samples, shrunk towards its diagonal. Scale: the filtered signal fills
+ * the band only, so noise of variance 1 a sample would make a matched filter's noise sqrt(rate / 2 / 5700) times too
+ * large; samples are scaled such that a template w answers with noise of variance |w|^2 (unit density). One noise
+ * standard deviation is then `density` large.
+ *
+ * Artefacts are found by common mode and duration: three quarters of the channels beyond 4 sd for more than 15 % of
+ * 10 ms, longer than spikes last; they are blanked with 10 ms each side.
+ *
+ * Rossant et al. 2016 and Pachitariu et al. 2024 whiten across channels; for the time axis see Pillow et al. 2013.
+ */
+#ifndef NSET_EPHYS_WHITEN_H
+#define NSET_EPHYS_WHITEN_H
+
+#include <stdbool.h>
+#include <neuroset/workers.h>
+#include "ephys/recording.h"
+#include "signal/segments.h"
+
+typedef struct nset_whitened nset_whitened;
+
+/* Looks at a fixed spread of segments and learns the noise. memory: bytes the cache of segments may take; it changes
+ * the time, never the samples. reference: subtract the median over channels first. recording and workers are used, not
+ * owned. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
+nset_status nset_whitened_open(nset_whitened **out, const nset_recording *recording, bool reference, size_t memory,
+    nset_workers *workers, nset_error *err);
+void nset_whitened_close(nset_whitened *w);
+
+/* x (n, n_channels) := whitened samples start .. start + n - 1; 0 outside the recording. */
+nset_status nset_whitened_read(nset_whitened *w, float *x, int64_t start, size_t n, nset_error *err);
+/* x (NSET_HOP, n_channels) := segment i of the band-passed signal in microvolts, unwhitened, not blanked. */
+nset_status nset_whitened_band(nset_whitened *w, float *x, int64_t i, nset_error *err);
+
+int64_t nset_whitened_segments(const nset_whitened *w);
+size_t nset_whitened_segment_length(const nset_whitened *w, int64_t i);
+size_t nset_whitened_channels(const nset_whitened *w);
+int64_t nset_whitened_samples(const nset_whitened *w);
+double nset_whitened_rate(const nset_whitened *w);
+float nset_whitened_density(const nset_whitened *w);         /* noise sd of a sample */
+const float *nset_whitened_matrix(const nset_whitened *w);   /* (n_channels, n_channels), after the filter in time */
+const float *nset_whitened_noise_uv(const nset_whitened *w); /* (n_channels) sd of the band-passed signal */
+bool nset_whitened_is_silent(const nset_whitened *w);        /* no channel has any noise: nothing to sort */
+
+/* Blanked spans [first, last) of the segments read so far in samples, in order; owned by w. */
+size_t nset_whitened_blanked(const nset_whitened *w, const int64_t (**spans)[2]);
+
+#endif
