@@ -244,8 +244,8 @@ static void answer_templates(void *ctx, size_t first, size_t last, size_t chunk)
         float *b = m->b + k * FFT, *g = m->g + k * FFT;
         memset(sum, 0, BINS * sizeof *sum);
         for (size_t u = 0; u < m->n_used[k]; u++) {
-            const fftwf_complex *w = m->spectra[k] + u * BINS;
-            const fftwf_complex *x = m->spectrum + m->used[k * m->t->n_channels + u] * BINS;
+            fftwf_complex *w = m->spectra[k] + u * BINS;
+            fftwf_complex *x = m->spectrum + m->used[k * m->t->n_channels + u] * BINS;
             for (size_t i = 0; i < BINS; i++) {
                 sum[i][0] += w[i][0] * x[i][0] - w[i][1] * x[i][1];
                 sum[i][1] += w[i][0] * x[i][1] + w[i][1] * x[i][0];
