@@ -8,94 +8,106 @@
 
 #include <neuroset/memory.h>
 
-#include "../model/safetensors.h"
+#include "../base/safetensors.h"
 
 #define MEAN "adamw.m"
 #define SQUARE "adamw.v"
 #define STEP "adamw.step"
 
-nset_status nset_checkpoint_save(const char *path, const nset_net *net, const nset_adamw *o, nset_error *err)
+/* The parameters of net and the moments as tensors, n of them; release with nset_free. NULL: no memory. */
+static nset_tensor *tensors_of(size_t *n, const nset_net *net, const nset_adamw *o, nset_error *err)
 {
-    const size_t n = nset_net_n_views(net);
-    nset_tensor *tensors = nset_calloc(n + 2, sizeof *tensors);
-    char step[24];
-    const nset_meta meta = { STEP, step };
-    nset_status status;
+    const size_t n_views = nset_net_n_views(net);
+    nset_tensor *tensors = nset_calloc(n_views + 2, sizeof *tensors);
 
-    if (!tensors)
-        return nset_fail_oom(err, n + 2, sizeof *tensors);
-    for (size_t i = 0; i < n; i++) {
+    *n = n_views + 2;
+    if (!tensors) {
+        (void)nset_fail_oom(err, *n, sizeof *tensors);
+        return NULL;
+    }
+    for (size_t i = 0; i < n_views; i++) {
         const nset_param view = nset_net_view(net, i);
         tensors[i] = (nset_tensor){ view.name, view.rows, view.columns, nset_net_params_const(net) + view.at };
     }
-    tensors[n] = (nset_tensor){ MEAN, o->n, 1, o->m };
-    tensors[n + 1] = (nset_tensor){ SQUARE, o->n, 1, o->v };
+    tensors[n_views] = (nset_tensor){ MEAN, o->n, 1, o->m };
+    tensors[n_views + 1] = (nset_tensor){ SQUARE, o->n, 1, o->v };
+    return tensors;
+}
+
+nset_status nset_checkpoint_save(const char *path, const nset_net *net, const nset_adamw *o, nset_error *err)
+{
+    char step[24];
+    const nset_text_pair meta = { STEP, step };
+    nset_tensor *tensors;
+    nset_status status;
+    size_t n;
+
+    if (!(tensors = tensors_of(&n, net, o, err)))
+        return NSET_ERR_NOMEM;
     snprintf(step, sizeof step, "%" PRIu64, o->step);
-    status = nset_safetensors_write(path, tensors, n + 2, &meta, 1, err);
+    status = nset_safetensors_write(path, tensors, n, &meta, 1, err);
     nset_free(tensors);
     return status;
 }
 
-static nset_status read_step(uint64_t *step, const nset_model *m, nset_error *err)
+static nset_status read_step(uint64_t *step, const nset_safetensors *f, nset_error *err)
 {
-    const char *text = nset_model_meta(m, STEP);
+    const char *text = nset_safetensors_meta(f, STEP);
     char *end = NULL;
 
     errno = 0;
     if (text && text[0] >= '0' && text[0] <= '9')
         *step = strtoull(text, &end, 10);
     if (!end || *end || errno)
-        return nset_fail(
-            err, NSET_ERR_FORMAT, "%s: metadata '" STEP "' is not a whole number: no checkpoint", nset_model_name(m));
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: metadata '" STEP "' is not a whole number: no checkpoint", f->name);
     return NSET_OK;
 }
 
-static nset_status find_moment(const float **x, const nset_model *m, const char *name, size_t n, nset_error *err)
+/* A mean of squares is not negative; a root would make it NaN some steps later. */
+static nset_status check_squares(const nset_safetensors *f, nset_error *err)
 {
-    size_t rows = 0, columns = 0;
+    const nset_tensor_row *row = nset_safetensors_find(f, SQUARE);
 
-    *x = nset_model_tensor(m, name, &rows, &columns);
-    if (!*x || rows != n || columns != 1)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: tensor '%s' has %zu x %zu numbers, the optimiser needs %zu x 1",
-            nset_model_name(m), name, rows, columns, n);
+    for (size_t i = 0; i < row->rows; i++)
+        if (f->data[row->at + i] < 0)
+            return nset_fail(err, NSET_ERR_FORMAT, "%s: tensor '" SQUARE "': number %zu is negative", f->name, i);
     return NSET_OK;
 }
 
 /* Everything is checked before anything is changed. */
-static nset_status restore(const nset_model *model, nset_net *net, nset_adamw *o, nset_error *err)
+static nset_status restore(const nset_safetensors *f, nset_net *net, nset_adamw *o, nset_error *err)
 {
-    const float *m, *v;
+    nset_tensor *tensors;
     uint64_t step = 0;
     nset_status status;
+    size_t n;
 
-    if ((status = read_step(&step, model, err)) != NSET_OK)
+    if ((status = read_step(&step, f, err)) != NSET_OK)
         return status;
-    if ((status = find_moment(&m, model, MEAN, o->n, err)) != NSET_OK)
+    if (!(tensors = tensors_of(&n, net, o, err)))
+        return NSET_ERR_NOMEM;
+    status = nset_safetensors_expect(f, tensors, n, err);
+    nset_free(tensors);
+    if (status != NSET_OK)
         return status;
-    if ((status = find_moment(&v, model, SQUARE, o->n, err)) != NSET_OK)
+    if ((status = check_squares(f, err)) != NSET_OK)
         return status;
-    for (size_t i = 0; i < o->n; i++)
-        if (v[i] < 0)
-            return nset_fail(
-                err, NSET_ERR_FORMAT, "%s: tensor '" SQUARE "': number %zu is negative", nset_model_name(model), i);
-    if ((status = nset_model_load_part(model, net, 2, err)) != NSET_OK)
-        return status;
+    for (size_t i = 0; i < nset_net_n_views(net); i++)
+        nset_safetensors_copy(nset_net_params(net) + nset_net_view(net, i).at, f, nset_net_view(net, i).name);
+    nset_safetensors_copy(o->m, f, MEAN);
+    nset_safetensors_copy(o->v, f, SQUARE);
     o->step = step;
-    for (size_t i = 0; i < o->n; i++) {
-        o->m[i] = (nset_real)m[i];
-        o->v[i] = (nset_real)v[i];
-    }
     return NSET_OK;
 }
 
 nset_status nset_checkpoint_load(const char *path, nset_net *net, nset_adamw *o, nset_error *err)
 {
-    nset_model *model = NULL;
+    nset_safetensors file;
     nset_status status;
 
-    if ((status = nset_model_open(&model, path, err)) != NSET_OK)
+    if ((status = nset_safetensors_open(&file, path, err)) != NSET_OK)
         return status;
-    status = restore(model, net, o, err);
-    nset_model_close(model);
+    status = restore(&file, net, o, err);
+    nset_safetensors_fini(&file);
     return status;
 }

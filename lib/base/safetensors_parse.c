@@ -10,13 +10,11 @@
 
 #include <neuroset/memory.h>
 
-#include "model.h"
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the numbers of a model file are little-endian");
 
-enum { MAX_HEADER = 100 << 20, MAX_NAME = 255 };
+enum { MAX_HEADER = 16 << 20, MAX_NAME = 255 };
 
-static nset_status bad(const nset_model *m, nset_error *err, const char *tensor, const char *what)
+static nset_status bad(const nset_safetensors *m, nset_error *err, const char *tensor, const char *what)
 {
     return nset_fail(err, NSET_ERR_FORMAT, "%s: tensor '%s': %s", m->name, tensor, what);
 }
@@ -43,7 +41,7 @@ static bool read_size(size_t *out, const json_t *value, size_t limit)
     return true;
 }
 
-static nset_status read_shape(tensor_row *t, const json_t *shape, const nset_model *m, nset_error *err)
+static nset_status read_shape(nset_tensor_row *t, const json_t *shape, const nset_safetensors *m, nset_error *err)
 {
     const size_t rank = json_array_size(shape);
     size_t n;
@@ -61,7 +59,7 @@ static nset_status read_shape(tensor_row *t, const json_t *shape, const nset_mod
     return NSET_OK;
 }
 
-static nset_status read_place(tensor_row *t, const json_t *offsets, const nset_model *m, nset_error *err)
+static nset_status read_place(nset_tensor_row *t, const json_t *offsets, const nset_safetensors *m, nset_error *err)
 {
     const size_t limit = m->n_numbers * sizeof(float);
     size_t first, last;
@@ -78,7 +76,7 @@ static nset_status read_place(tensor_row *t, const json_t *offsets, const nset_m
     return NSET_OK;
 }
 
-static nset_status read_tensor(tensor_row *t, const json_t *value, const nset_model *m, nset_error *err)
+static nset_status read_tensor(nset_tensor_row *t, const json_t *value, const nset_safetensors *m, nset_error *err)
 {
     const char *type = json_string_value(json_object_get(value, "dtype"));
     nset_status status;
@@ -92,7 +90,7 @@ static nset_status read_tensor(tensor_row *t, const json_t *value, const nset_mo
     return read_place(t, json_object_get(value, "data_offsets"), m, err);
 }
 
-static nset_status check_meta(const nset_model *m, nset_error *err)
+static nset_status check_meta(const nset_safetensors *m, nset_error *err)
 {
     const char *key;
     json_t *value;
@@ -109,18 +107,18 @@ static nset_status check_meta(const nset_model *m, nset_error *err)
 
 static int by_place(const void *a, const void *b)
 {
-    const tensor_row *x = a, *y = b;
+    const nset_tensor_row *x = a, *y = b;
 
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
 /* Tensors must cover the data once: no overlap, no gap, nothing left over. */
-static nset_status check_cover(const nset_model *m, nset_error *err)
+static nset_status check_cover(const nset_safetensors *m, nset_error *err)
 {
     size_t end = 0;
 
     for (size_t i = 0; i < m->n_tensors; i++) {
-        const tensor_row *t = &m->tensors[i];
+        const nset_tensor_row *t = &m->tensors[i];
         if (t->at != end)
             return nset_fail(err, NSET_ERR_FORMAT,
                 "%s: tensor '%s' begins at byte %zu of the data, %s the one before ends at %zu", m->name, t->name,
@@ -133,10 +131,10 @@ static nset_status check_cover(const nset_model *m, nset_error *err)
     return NSET_OK;
 }
 
-static nset_status check_finite(const nset_model *m, nset_error *err)
+static nset_status check_finite(const nset_safetensors *m, nset_error *err)
 {
     for (size_t i = 0; i < m->n_tensors; i++) {
-        const tensor_row *t = &m->tensors[i];
+        const nset_tensor_row *t = &m->tensors[i];
         for (size_t k = 0; k < t->rows * t->columns; k++)
             if (!isfinite(m->data[t->at + k]))
                 return nset_fail(
@@ -145,7 +143,7 @@ static nset_status check_finite(const nset_model *m, nset_error *err)
     return NSET_OK;
 }
 
-static nset_status read_header(nset_model *m, nset_error *err)
+static nset_status read_header(nset_safetensors *m, nset_error *err)
 {
     const char *key;
     json_t *value;
@@ -160,7 +158,7 @@ static nset_status read_header(nset_model *m, nset_error *err)
         return status;
     json_object_foreach(m->root, key, value)
     {
-        tensor_row *t = &m->tensors[m->n_tensors];
+        nset_tensor_row *t = &m->tensors[m->n_tensors];
         if (value == m->meta)
             continue;
         if (!name_is_plain(key))
@@ -178,7 +176,7 @@ static nset_status read_header(nset_model *m, nset_error *err)
 }
 
 /* Splits bytes into the header's JSON and the numbers behind it. */
-static nset_status split(nset_model *m, const unsigned char *bytes, size_t n_bytes, nset_error *err)
+static nset_status split(nset_safetensors *m, const unsigned char *bytes, size_t n_bytes, nset_error *err)
 {
     uint64_t n_header = 0;
     size_t n_data;
@@ -210,23 +208,17 @@ static nset_status split(nset_model *m, const unsigned char *bytes, size_t n_byt
     return NSET_OK;
 }
 
-nset_status nset_model_parse(nset_model **out, const void *bytes, size_t n_bytes, const char *name, nset_error *err)
+nset_status nset_safetensors_parse(
+    nset_safetensors *f, const void *bytes, size_t n_bytes, const char *name, nset_error *err)
 {
-    nset_model *m = nset_calloc(1, sizeof *m);
     nset_status status;
 
-    if (!m || !(m->name = nset_strdup(name))) {
-        status = nset_fail_oom(err, 1, sizeof *m);
-        goto done;
-    }
-    if ((status = split(m, bytes, n_bytes, err)) != NSET_OK)
-        goto done;
-    if ((status = read_header(m, err)) != NSET_OK)
-        goto done;
-    *out = m;
-    m = NULL;
-
-done:
-    nset_model_close(m);
+    *f = (nset_safetensors){ .name = nset_strdup(name) };
+    if (!f->name)
+        return nset_fail_oom(err, strlen(name) + 1, 1);
+    if ((status = split(f, bytes, n_bytes, err)) == NSET_OK)
+        status = read_header(f, err);
+    if (status != NSET_OK)
+        nset_safetensors_fini(f);
     return status;
 }

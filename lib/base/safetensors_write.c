@@ -11,7 +11,7 @@
 #include <neuroset/file.h>
 #include <neuroset/memory.h>
 
-static nset_status add_meta(json_t *root, const nset_meta *meta, size_t n_meta, const char *path, nset_error *err)
+static nset_status add_meta(json_t *root, const nset_text_pair *meta, size_t n_meta, const char *path, nset_error *err)
 {
     json_t *object = json_object();
 
@@ -43,7 +43,7 @@ static nset_status add_tensor(json_t *root, const nset_tensor *t, size_t *at, co
 }
 
 /* The header with spaces behind it, so that the data begins at a multiple of 8. *text is released with free(). */
-static nset_status make_header(char **text, const nset_tensor *tensors, size_t n_tensors, const nset_meta *meta,
+static nset_status make_header(char **text, const nset_tensor *tensors, size_t n_tensors, const nset_text_pair *meta,
     size_t n_meta, const char *path, nset_error *err)
 {
     json_t *root = json_object();
@@ -88,7 +88,7 @@ static void write_file(FILE *f, const char *header, const nset_tensor *tensors, 
 }
 
 nset_status nset_safetensors_write(const char *path, const nset_tensor *tensors, size_t n_tensors,
-    const nset_meta *meta, size_t n_meta, nset_error *err)
+    const nset_text_pair *meta, size_t n_meta, nset_error *err)
 {
     nset_atomic_file *file = NULL;
     char *header = NULL;
@@ -101,23 +101,5 @@ nset_status nset_safetensors_write(const char *path, const nset_tensor *tensors,
         status = nset_atomic_commit(file, err);
     }
     free(header);
-    return status;
-}
-
-nset_status nset_model_save(
-    const char *path, const nset_net *net, const nset_meta *meta, size_t n_meta, nset_error *err)
-{
-    const size_t n = nset_net_n_views(net);
-    nset_tensor *tensors = nset_calloc(n, sizeof *tensors);
-    nset_status status;
-
-    if (!tensors)
-        return nset_fail_oom(err, n, sizeof *tensors);
-    for (size_t i = 0; i < n; i++) {
-        const nset_param view = nset_net_view(net, i);
-        tensors[i] = (nset_tensor){ view.name, view.rows, view.columns, nset_net_params_const(net) + view.at };
-    }
-    status = nset_safetensors_write(path, tensors, n, meta, n_meta, err);
-    nset_free(tensors);
     return status;
 }
