@@ -8,6 +8,7 @@
 #include <neuroset/memory.h>
 
 #include "ephys/layout.h"
+#include "ephys/neuropixels.h"
 
 static void other_path(char *out, size_t n, const char *path, const char *ending)
 {
@@ -168,35 +169,40 @@ static bool geometry_from_map(nset_layout *l, const meta_view *m)
     return true;
 }
 
-/* Pitches of the part numbers whose site a channel table gives: NP1-like rows of two staggered, NP2-like rows of two.
- */
+/* Part number of the probe: as the meta says it, or what its type number stands for. */
+static void part_number(char *out, size_t n, const meta_view *m)
+{
+    const char *pn = value(m->text, "imDatPrb_pn");
+    double type = number(m->text, "imDatPrb_type");
+
+    if (pn && *pn != '\r' && *pn != '\n' && *pn)
+        snprintf(out, n, "%.*s", (int)strcspn(pn, " \r\n"), pn);
+    else if (type == 21 || type == 24)
+        snprintf(out, n, "NP20%s", type == 21 ? "00" : "10");
+    else if (type == 0)
+        snprintf(out, n, "NP1000"); /* the only probe before part numbers, phase 3A too */
+    else
+        snprintf(out, n, "NP%.0f", type);
+}
+
 static bool geometry_from_imro(nset_layout *l, const meta_view *m)
 {
     const char *table = value(m->text, "imroTbl");
-    double type = number(m->text, "imDatPrb_type"), e[8];
-    bool np1 = type == 0 || type == 1020 || type == 1030 || type == 1100 || type == 1120 || type == 1121 ||
-               type == 1122 || type == 1123 || type == 1200 || type == 1300,
-         four = type == 24 || (type >= 2010 && type < 2020);
+    const nset_neuropixels *kind;
+    char part[40];
+    double e[8];
 
-    if (type != 0 && type != 21 && type != 24 && type != 2003 && type != 2004 && !(type >= 2010 && type <= 2014))
+    part_number(part, sizeof part, m);
+    if (!(kind = nset_neuropixels_find(part)))
         return false;
     for (size_t i = 0; i < l->n; i++) {
-        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0), electrode;
+        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
         size_t k = site < 0 ? 0 : numbers(group(table, (size_t)site + 1), e, 8);
-        if (k < 4)
+        if (k == 0 || e[0] != (double)site ||
+            !nset_neuropixels_place(kind, e, k, &l->probe.shank[i], &l->probe.x_um[i], &l->probe.y_um[i]))
             return false;
-        if (np1) { /* (channel bank ref ap lf ...) */
-            electrode = site + 384 * (long)e[1];
-            l->probe.x_um[i] = 16 * (electrode % 2) * 2 + (electrode / 2 % 2 ? 0 : 16);
-            l->probe.y_um[i] = 20. * (double)(electrode / 2);
-        } else { /* (channel [shank] bank ref electrode) */
-            electrode = (long)e[k - 1];
-            l->probe.shank[i] = four ? (int)e[1] : 0;
-            l->probe.x_um[i] = 250. * l->probe.shank[i] + 32. * (double)(electrode % 2);
-            l->probe.y_um[i] = 15. * (double)(electrode / 2);
-        }
     }
-    nset_layout_fact(l, "geometry", m->path, "imroTbl of probe type %g, %zu contacts", type, l->n);
+    nset_layout_fact(l, "geometry", m->path, "imroTbl of part %s, %zu contacts", part, l->n);
     return true;
 }
 
