@@ -9,8 +9,8 @@
 typedef struct nset_roi {
     int32_t id;
     size_t n_pixels;
-    int32_t *pixel; /* (n_pixels) row * width + column, ascending; owned */
-    float *weight;  /* (n_pixels) weight of each pixel in the trace, sums to 1; owned */
+    int32_t *pixel;                  /* (n_pixels) row * width + column, ascending; owned */
+    float *weight;                   /* (n_pixels) weight of each pixel in the trace, sums to 1; owned */
     double probability, row, column; /* centre in pixels */
     double snr, stability;           /* of its trace; NaN before traces are taken */
     char reason[96];                 /* of a rejected candidate; empty: kept */
