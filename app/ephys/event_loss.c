@@ -12,7 +12,9 @@ typedef struct protos {
     double *count; /* (n_labels) events of each, 0 when fewer than three */
     double *mean;  /* (n_labels, d) */
     double *pull;  /* (n_labels, d) gradient at each mean's sum */
-    double *p;     /* (n_labels) */
+    double *p;     /* (n_labels) probability of each for the event at hand */
+    double *q;     /* (n) the same of each event of no unit; 0 for others */
+    double share;  /* prior of each event of no unit: all together weigh as much as one unit */
     double *dz;    /* (n, d) */
 } protos;
 
@@ -47,7 +49,19 @@ static double gap(const protos *s, size_t i, size_t k, size_t j)
     return (int32_t)k == s->label[i] ? c / (c - 1) * (z - m) : z - m;
 }
 
-/* p := probability of each unit for event i; returns -log of its own. */
+/* Half the squared distance of two events. */
+static double half_square(const protos *s, size_t a, size_t b)
+{
+    double sum = 0;
+
+    for (size_t j = 0; j < s->d; j++) {
+        double v = (double)s->z[a * s->d + j] - (double)s->z[b * s->d + j];
+        sum += .5 * v * v;
+    }
+    return sum;
+}
+
+/* p, q := probabilities of the units, and of what is no unit, for event i; returns -log of its own unit's. */
 static double judge(protos *s, size_t i, int *right)
 {
     size_t own = (size_t)s->label[i];
@@ -62,12 +76,17 @@ static double judge(protos *s, size_t i, int *right)
     }
     of_own = s->p[own];
     *right = of_own == best;
+    for (size_t k = 0; k < s->n; k++)
+        if (s->label[k] < 0)
+            sum += s->q[k] = s->share * exp(-half_square(s, i, k) - best);
     for (size_t k = 0; k < s->n_labels; k++) {
         s->p[k] = s->count[k] > 0 ? exp(s->p[k] - best) : 0;
         sum += s->p[k];
     }
     for (size_t k = 0; k < s->n_labels; k++)
         s->p[k] /= sum;
+    for (size_t k = 0; k < s->n; k++)
+        s->q[k] /= sum;
     return log(sum) + best - of_own;
 }
 
@@ -87,6 +106,12 @@ static void push(protos *s, size_t i)
             s->pull[k * s->d + j] += v * share;
         }
     }
+    for (size_t k = 0; k < s->n; k++)
+        for (size_t j = 0; j < s->d && s->q[k] > 0; j++) {
+            double v = s->q[k] * ((double)s->z[i * s->d + j] - (double)s->z[k * s->d + j]);
+            s->dz[i * s->d + j] -= v;
+            s->dz[k * s->d + j] += v;
+        }
 }
 
 static double scale_loss(protos *s, double weight)
@@ -122,8 +147,9 @@ static double whole_loss(protos *s, double scale_weight, size_t *n_right)
         push(s, i);
     }
     for (size_t i = 0; i < s->n; i++)
-        for (size_t j = 0; j < s->d && takes_part(s, i); j++)
-            s->dz[i * s->d + j] = (s->dz[i * s->d + j] + s->pull[(size_t)s->label[i] * s->d + j]) / n;
+        for (size_t j = 0; j < s->d; j++)
+            s->dz[i * s->d + j] =
+                (s->dz[i * s->d + j] + (takes_part(s, i) ? s->pull[(size_t)s->label[i] * s->d + j] : 0)) / n;
     return sum / n + scale_loss(s, scale_weight);
 }
 
@@ -131,7 +157,7 @@ nset_status nset_loss_prototypes(double *loss, nset_real *dz, size_t *n_right, s
     const int32_t *label, size_t n_labels, size_t n, size_t d, double scale_weight, nset_error *err)
 {
     protos s = { .n = n, .d = d, .n_labels = n_labels, .z = z, .label = label };
-    size_t right = 0, room = n_labels * (2 * d + 2) + n * d;
+    size_t right = 0, room = n_labels * (2 * d + 2) + n * (d + 1);
     double *block = nset_calloc(room, sizeof *block);
 
     if (!block)
@@ -141,6 +167,10 @@ nset_status nset_loss_prototypes(double *loss, nset_real *dz, size_t *n_right, s
     s.mean = s.p + n_labels;
     s.pull = s.mean + n_labels * d;
     s.dz = s.pull + n_labels * d;
+    s.q = s.dz + n * d;
+    for (size_t i = 0; i < n; i++)
+        s.share += label[i] < 0;
+    s.share = s.share > 0 ? 1 / s.share : 0;
     find_means(&s);
     *loss = s.n_tested ? whole_loss(&s, scale_weight, &right) : 0;
     for (size_t i = 0; dz && i < n * d; i++)

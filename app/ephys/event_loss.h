@@ -9,8 +9,9 @@
 
 /* Supervised contrast of embeddings z (n, d) against the means of the units around: -log of the probability of an
  * event's own unit under Gaussians of standard deviation 1 about each unit's mean, the event itself left out of its
- * own mean. So the loss is least when distances are in noise units. label (n): 0 .. n_labels-1, or < 0: takes no part.
- * Units of fewer than three events take no part.
+ * own mean. So the loss is least when distances are in noise units. label (n): 0 .. n_labels-1, or < 0: of no unit
+ * (noise, hash): an alternative for everybody, each with a Gaussian of its own, all together as likely as one unit, and
+ * an anchor for nobody. Units of fewer than three events take no part.
  *
  * To it, scale_weight times the mean over dimensions of (log of the variance within units)^2 / 2, which holds the unit
  * of dimensions that the units at hand do not test.

@@ -240,16 +240,16 @@ static void cut_window(sim_cell *cell, const float *current, size_t n, size_t pe
     double centre = (double)((g->pre + 1) * SIM_PHASES), step_ms = 1e3 / (g->rate_hz * SIM_PHASES);
 
     for (int wide = 0; wide < 2; wide++)
-        for (size_t k = 0; k < cell->n_sources; k++)
-            for (size_t i = 0; i < g->n_fine; i++) {
-                double at = (double)peak + ((double)i - centre) / (wide ? stretch : 1);
-                double f = fmin(fmax(at, 0), (double)(n - 2));
-                size_t j = (size_t)f;
+        for (size_t i = 0; i < g->n_fine; i++) {
+            double at = (double)peak + ((double)i - centre) / (wide ? stretch : 1);
+            double f = fmin(fmax(at, 0), (double)(n - 2)), fade = taper(i, g->n_fine, step_ms);
+            size_t j = (size_t)f;
+            for (size_t k = 0; k < cell->n_sources; k++) {
                 const float *row = current + k * n;
                 double value = row[j] + (f - (double)j) * ((double)row[j + 1] - (double)row[j]);
-                cell->current[((size_t)wide * cell->n_sources + k) * g->n_fine + i] =
-                    (float)(value * taper(i, g->n_fine, step_ms));
+                cell->current[((size_t)wide * cell->n_sources + k) * g->n_fine + i] = (float)(value * fade);
             }
+        }
 }
 
 static void draw_shape(shape *s, nset_random *r)

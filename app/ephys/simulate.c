@@ -12,6 +12,7 @@
 #define DRIFT_STEP_S .01
 #define DRIFT_GRID_UM 2. /* templates are made for displacements on this grid */
 #define MODULATION .12
+enum { NOISE_STEP = 5 }; /* of the samples that a noise level is taken from */
 
 /* ---- drift ---- */
 
@@ -164,14 +165,15 @@ static nset_status measure_noise(nset_sim *s, nset_error *err)
     nset_status status = row ? NSET_OK : nset_fail_oom(err, n, sizeof *row);
 
     for (size_t c = 0; c < s->n_channels && status == NSET_OK; c++) {
+        size_t count = 0;
         for (size_t i = 0; i < n; i++)
             row[i] = s->x[i * s->n_channels + c];
         if ((status = sim_band(row, 1, n, s->options.rate_hz, err)) != NSET_OK)
             break;
-        for (size_t i = 0; i < n; i++)
-            row[i] = fabsf(row[i]);
-        qsort(row, n, sizeof *row, by_value);
-        s->noise_uv[c] = fmax((double)row[n / 2] / .6745, 1e-6);
+        for (size_t i = 0; i * NOISE_STEP < n; i++)
+            row[count++] = fabsf(row[i * NOISE_STEP]);
+        qsort(row, count, sizeof *row, by_value);
+        s->noise_uv[c] = fmax((double)row[count / 2] / .6745, 1e-6);
     }
     nset_free(row);
     return status;

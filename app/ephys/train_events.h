@@ -1,5 +1,5 @@
-/* Events for training the sorter's network: a simulated recording, whitened as the sorter whitens, its detected events
- * and which unit's spike each is. */
+/* Events for training the sorter's network: a simulated recording, whitened by the sorter's own chain, its detected
+ * events and which unit's spike each is. */
 #ifndef NSET_EPHYS_TRAIN_EVENTS_H
 #define NSET_EPHYS_TRAIN_EVENTS_H
 
@@ -18,15 +18,10 @@ typedef struct nset_train_events {
     double *place;    /* (n_events, 2) um of the peak contact */
 } nset_train_events;
 
-/* Detects in the recording sim, which is whitened in place (microvolts become noise units), and labels. At most
- * max_events are kept, drawn evenly by the recording's seed. Errors: NSET_ERR_NOMEM. */
+/* Whitens a recording, detects as the sorter does, and labels. At most max_events are kept, drawn evenly by the
+ * recording's seed. Errors: NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
 nset_status nset_train_events_make(
-    nset_train_events *out, nset_sim *sim, size_t max_events, nset_workers *workers, nset_error *err);
+    nset_train_events *out, const nset_sim *sim, size_t max_events, nset_workers *workers, nset_error *err);
 void nset_train_events_fini(nset_train_events *e);
-
-/* x (n, C) := whitened in time (300-6000 Hz, by the median spectrum) and across channels (samples without spikes), in
- * place, each channel's noise of standard deviation 1. */
-nset_status nset_train_whiten(
-    float *x, size_t n, size_t n_channels, double rate_hz, nset_workers *workers, nset_error *err);
 
 #endif
