@@ -206,7 +206,7 @@ static nset_status parse_npy(nset_layout *l, const char *header, const char *pat
     char *end;
     size_t k = 0;
 
-    while (k < 8 && strncmp(descr + 1, kinds[k][0], 2))
+    while (k < 8 && *descr && strncmp(descr + 1, kinds[k][0], 2))
         k++;
     if (!*descr || k == 8)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: the array's type '%.8s' is not read here", path, descr);

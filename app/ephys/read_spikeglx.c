@@ -73,7 +73,7 @@ static size_t numbers(const char *g, double *out, size_t most)
 {
     size_t n = 0;
 
-    while (g && *g && *g != ')' && n < most) {
+    while (g && *g && *g != ')' && *g != '\n' && n < most) {
         char *end;
         double v = strtod(g, &end);
         if (end == g) {
@@ -82,10 +82,25 @@ static size_t numbers(const char *g, double *out, size_t most)
         }
         out[n++] = v;
         g = end;
-        while (*g == ' ' || *g == ':' || *g == ',')
+        while (*g == ' ' || *g == ':' || *g == ',' || *g == '\r')
             g++;
     }
     return n;
+}
+
+/* n counts of channels; false when there are fewer or one is none. */
+static bool channel_counts(const char *v, size_t *out, size_t n)
+{
+    double x[8];
+
+    if (numbers(v, x, n) < n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!(x[i] >= 0 && x[i] <= 65536))
+            return false;
+        out[i] = (size_t)x[i];
+    }
+    return true;
 }
 
 /* Acquired channel numbers of the saved ones: "all" or "0:383,768". */
@@ -208,16 +223,17 @@ static bool geometry_from_imro(nset_layout *l, const meta_view *m)
 
 static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
 {
-    double counts[3] = { 0 }, acquired[3] = { 0 };
+    size_t counts[3], acquired[3];
     nset_status status;
 
-    if (numbers(value(m->text, "snsApLfSy"), counts, 3) < 3)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy is missing: which columns are electrodes?", m->path);
+    if (!channel_counts(value(m->text, "snsApLfSy"), counts, 3))
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: snsApLfSy is missing or damaged: which columns are electrodes?", m->path);
     m->is_lf = counts[0] == 0;
-    m->n_acquired_ap = numbers(value(m->text, "acqApLfSy"), acquired, 3) == 3 ? (size_t)acquired[0] : 384;
-    m->n = (size_t)(m->is_lf ? counts[1] : counts[0]);
-    if (counts[0] < 0 || counts[1] < 0 || m->n < 1 || m->n > l->n_columns)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy names %g AP and %g LF channels of %zu saved ones",
+    m->n_acquired_ap = channel_counts(value(m->text, "acqApLfSy"), acquired, 3) ? acquired[0] : 384;
+    m->n = m->is_lf ? counts[1] : counts[0];
+    if (m->n < 1 || m->n > l->n_columns)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy names %zu AP and %zu LF channels of %zu saved ones",
             m->path, counts[0], counts[1], l->n_columns);
     if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
         return status;
@@ -231,14 +247,16 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
 
 static nset_status use_nidq(nset_layout *l, const meta_view *m, nset_error *err)
 {
-    double counts[4] = { 0 }, gains[3];
+    double gains[3];
+    size_t counts[4];
     double range = number(m->text, "niAiRangeMax"), top = number(m->text, "niMaxInt");
     nset_status status;
     size_t n, i = 0;
 
-    if (numbers(value(m->text, "snsMnMaXaDw"), counts, 4) < 4)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: snsMnMaXaDw is missing: which columns are analogue?", m->path);
-    n = (size_t)(counts[0] + counts[1] + counts[2]);
+    if (!channel_counts(value(m->text, "snsMnMaXaDw"), counts, 4))
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: snsMnMaXaDw is missing or damaged: which columns are analogue?", m->path);
+    n = counts[0] + counts[1] + counts[2];
     if (n < 1 || n > l->n_columns)
         return nset_fail(
             err, NSET_ERR_FORMAT, "%s: this NI-DAQ file holds no analogue channel, only digital words", m->path);
@@ -248,7 +266,7 @@ static nset_status use_nidq(nset_layout *l, const meta_view *m, nset_error *err)
     gains[1] = number(m->text, "niMAGain");
     gains[2] = 1;
     for (int kind = 0; kind < 3; kind++)
-        for (size_t k = 0; k < (size_t)counts[kind]; k++, i++)
+        for (size_t k = 0; k < counts[kind]; k++, i++)
             l->gain_uv[i] = 1e6 * range / (top > 0 ? top : 32768) / (gains[kind] > 0 ? gains[kind] : 1);
     nset_layout_fact(l, "gain", m->path, "%.10g uV a count", l->gain_uv[0]);
     nset_layout_warn(l, "this is a NI-DAQ stream: its analogue channels are no electrodes of a probe");

@@ -249,6 +249,12 @@ static double number_at(const entry *e, size_t i)
 #undef AS
 }
 
+/* Not a number, or beyond 64 bits: 0. */
+static int64_t whole(double v)
+{
+    return v > -9.2e18 && v < 9.2e18 ? (int64_t)v : 0;
+}
+
 const int64_t *nset_npz_i64(nset_npz *z, const char *name, size_t *n)
 {
     entry *e = find(z, name);
@@ -257,7 +263,7 @@ const int64_t *nset_npz_i64(nset_npz *z, const char *name, size_t *n)
         return NULL;
     if (!e->as_i64 && (e->as_i64 = nset_calloc(e->n, sizeof *e->as_i64)))
         for (size_t i = 0; i < e->n; i++)
-            e->as_i64[i] = (int64_t)number_at(e, i);
+            e->as_i64[i] = whole(number_at(e, i));
     *n = e->n;
     return e->as_i64;
 }

@@ -1,0 +1,11 @@
+#include "recording.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t samples[64];
+    const nset_recording_options options = { 0 };
+
+    fuzz_file("a.bin", samples, sizeof samples);
+    fuzz_recording(fuzz_file("a.meta", data, size), &options);
+    return 0;
+}
