@@ -6,17 +6,32 @@
 #include <string.h>
 
 #include "commands/recording_options.h"
+#include "imaging/movie.h"
 
 typedef struct settings {
     nset_common common;
     bool json;
     nset_recording_settings in;
+    double pixel_um;
+    const char *believe;
 } settings;
 
 #define AT(field) offsetof(settings, field)
 static const opt_spec options[] = {
     { .name = "json", .type = OPT_FLAG, .at = AT(json), .help = "print one JSON object a file" },
     RECORDING_ROWS(settings),
+    { .name = "pixel",
+        .type = OPT_FLOAT,
+        .at = AT(pixel_um),
+        .min = 1e-4,
+        .max = 1e4,
+        .unit = "um",
+        .help = "size of a movie's pixel" },
+    { .name = "believe",
+        .type = OPT_CHOICE,
+        .at = AT(believe),
+        .unit = "pages|metadata",
+        .help = "whom to believe when the pages of a movie and its metadata disagree" },
     { 0 },
 };
 
@@ -79,6 +94,13 @@ static void print_recording(const nset_recording *r, const char *path)
     print_facts(r->facts, r->warnings);
 }
 
+static void print_json(json_t *j)
+{
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(j);
+}
+
 static nset_status info_recording(const settings *s, const char *path, nset_error *err)
 {
     nset_recording_options o = nset_recording_options_of(&s->in);
@@ -87,15 +109,51 @@ static nset_status info_recording(const settings *s, const char *path, nset_erro
 
     if (status != NSET_OK)
         return status;
-    if (s->json) {
-        json_t *j = recording_json(r, path);
-        json_dumpf(j, stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(j);
-    } else {
+    if (s->json)
+        print_json(recording_json(r, path));
+    else
         print_recording(r, path);
-    }
     nset_recording_close(r);
+    return NSET_OK;
+}
+
+/* ---- movies ---- */
+
+static json_t *movie_json(const nset_movie *m, const char *path)
+{
+    json_t *none = json_null();
+
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:s, s:O*, s:O*}", "file", path, "kind", "movie",
+        "format", m->format, "frames", (json_int_t)m->n_frames, "height", (json_int_t)m->height, "width",
+        (json_int_t)m->width, "rate_hz", m->rate_hz > 0 ? json_real(m->rate_hz) : none, "pixel_um",
+        m->pixel_um > 0 ? json_real(m->pixel_um) : none, "dtype", m->dtype, "facts", m->facts, "warnings", m->warnings);
+}
+
+static void print_movie(const nset_movie *m, const char *path)
+{
+    printf("%s: movie, %lld frame%s of %zu x %zu pixels (height x width)", path, (long long)m->n_frames,
+        m->n_frames == 1 ? "" : "s", m->height, m->width);
+    if (m->rate_hz > 0)
+        printf(" at %.10g Hz = %.3f s", m->rate_hz, (double)m->n_frames / m->rate_hz);
+    else
+        printf(", rate not known");
+    printf(", %s\n", m->dtype);
+    print_facts(m->facts, m->warnings);
+}
+
+static nset_status info_movie(const settings *s, const char *path, nset_error *err)
+{
+    nset_movie_options o = { .rate_hz = s->in.rate, .pixel_um = s->pixel_um, .believe = s->believe };
+    nset_movie *m = NULL;
+    nset_status status = nset_movie_open(&m, &path, 1, &o, err);
+
+    if (status != NSET_OK)
+        return status;
+    if (s->json)
+        print_json(movie_json(m, path));
+    else
+        print_movie(m, path);
+    nset_movie_close(m);
     return NSET_OK;
 }
 
@@ -106,7 +164,7 @@ static nset_status run(void *settings_, const char *const *args, size_t n_args, 
 
     (void)origins;
     for (size_t i = 0; i < n_args && status == NSET_OK; i++)
-        status = info_recording(s, args[i], err);
+        status = nset_is_movie(args[i]) ? info_movie(s, args[i], err) : info_recording(s, args[i], err);
     return status;
 }
 
