@@ -14,6 +14,9 @@
 #define SQUARE "adamw.v"
 #define STEP "adamw.step"
 
+/* More steps than a machine does; the count must not wrap around to 0, where the bias correction divides by 0. */
+static const uint64_t MOST_STEPS = (uint64_t)1 << 53;
+
 /* The parameters of net and the moments as tensors, n of them; release with nset_free. NULL: no memory. */
 static nset_tensor *tensors_of(size_t *n, const nset_net *net, const nset_adamw *o, nset_error *err)
 {
@@ -58,8 +61,9 @@ static nset_status read_step(uint64_t *step, const nset_safetensors *f, nset_err
     errno = 0;
     if (text && text[0] >= '0' && text[0] <= '9')
         *step = strtoull(text, &end, 10);
-    if (!end || *end || errno)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: metadata '" STEP "' is not a whole number: no checkpoint", f->name);
+    if (!end || *end || errno || *step > MOST_STEPS)
+        return nset_fail(err, NSET_ERR_FORMAT,
+            "%s: metadata '" STEP "' is not a whole number from 0 to %" PRIu64 ": no checkpoint", f->name, MOST_STEPS);
     return NSET_OK;
 }
 

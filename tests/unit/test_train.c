@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <neuroset/memory.h>
+#include <neuroset/model.h>
 #include <neuroset/random.h>
 #include <neuroset/train.h>
 
@@ -212,6 +213,38 @@ START_TEST(a_checkpoint_bears_no_memory_at_every_allocation)
 }
 END_TEST
 
+/* A model of the same network has no moments; a checkpoint of another network has others. */
+START_TEST(a_file_that_is_no_checkpoint_of_this_net_changes_nothing)
+{
+    nset_net *net = small_net(3), *wider = NULL;
+    char path[] = "test_train_XXXXXX";
+    nset_adamw o, of_wider;
+    nset_error err = { 0 };
+
+    close(mkstemp(path));
+    ck_assert_int_eq(nset_net_create(&wider, NULL), NSET_OK);
+    nset_net_output(wider, nset_net_dense(wider, nset_net_input(wider, NSET_SET, NSET_VECTOR, 3), "phi", 9));
+    ck_assert_int_eq(nset_net_finish(wider, 3, NULL), NSET_OK);
+    ck_assert_int_eq(nset_adamw_init(&o, nset_net_n_params(net), 0, NULL), NSET_OK);
+    ck_assert_int_eq(nset_adamw_init(&of_wider, nset_net_n_params(wider), 0, NULL), NSET_OK);
+    ck_assert_int_eq(nset_model_save(path, net, NULL, 0, NULL), NSET_OK);
+    ck_assert_int_eq(nset_checkpoint_load(path, net, &o, &err), NSET_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "no checkpoint"));
+    of_wider.step = 4;
+    ck_assert_int_eq(nset_checkpoint_save(path, wider, &of_wider, NULL), NSET_OK);
+    err = (nset_error){ 0 };
+    ck_assert_int_eq(nset_checkpoint_load(path, net, &o, &err), NSET_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "phi"));
+    ck_assert_uint_eq(o.step, 0);
+    unlink(path);
+    ck_assert_int_eq(nset_checkpoint_load(path, net, &o, NULL), NSET_ERR_IO);
+    nset_adamw_fini(&o);
+    nset_adamw_fini(&of_wider);
+    nset_net_free(net);
+    nset_net_free(wider);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("train");
@@ -227,6 +260,7 @@ int main(void)
     tcase_add_test(t, the_contrastive_loss_is_as_worked_by_hand);
     tcase_add_test(t, a_resumed_training_ends_with_the_same_bytes);
     tcase_add_test(t, a_checkpoint_bears_no_memory_at_every_allocation);
+    tcase_add_test(t, a_file_that_is_no_checkpoint_of_this_net_changes_nothing);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
