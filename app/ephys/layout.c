@@ -251,6 +251,10 @@ static nset_status find_length(file_source *s, nset_layout *l, nset_error *err)
             "channels of %s?",
             s->path, (long long)rest, (long long)frame, s->n_columns, l->dtype);
     nset_layout_fact(l, "samples", "length of the file", "%lld", (long long)s->base.n_samples);
+    if (l->stated_samples > 0 && fabs(l->stated_samples - (double)s->base.n_samples) > .5)
+        nset_layout_warn(l, "the header says %.0f samples (%.6g s), the file holds %lld (%.6g s): the file is believed",
+            l->stated_samples, l->stated_samples / l->rate_hz, (long long)s->base.n_samples,
+            (double)s->base.n_samples / l->rate_hz);
     return NSET_OK;
 }
 

@@ -15,6 +15,7 @@ typedef struct nset_layout {
     bool big_endian;
     int64_t header_bytes;
     double rate_hz;
+    double stated_samples;    /* what the header says, 0: nothing; the file's length is believed */
     size_t n_columns;         /* of the file */
     size_t n;                 /* columns that are electrodes */
     size_t *column;           /* (n), owned */
@@ -27,6 +28,7 @@ typedef struct nset_layout {
 
 typedef struct nset_reader {
     const char *name, *about;
+    bool says_all; /* columns, type and start of the samples are in the file: options cannot change them */
     /* Is path of this format? Cheap; never an error. */
     bool (*probe)(const char *path);
     nset_status (*open)(nset_layout *out, const char *path, const nset_recording_options *o, nset_error *err);

@@ -46,10 +46,12 @@ static bool is_electrode(json_t *channel)
     const char *name = json_string_value(json_object_get(channel, "channel_name"));
     const char *about = json_string_value(json_object_get(channel, "description"));
 
+    if (name && name[0] == 'A' && name[1] == 'I' && name[2] >= '0' && name[2] <= '9')
+        return false;
     if (name && (!strncmp(name, "ADC", 3) || !strncmp(name, "AUX", 3) || !strncmp(name, "SYNC", 4) ||
                     strstr(name, "_ADC") || strstr(name, "_AUX")))
         return false;
-    return !(about && (strstr(about, "ADC") || strstr(about, "AUX")));
+    return !(about && (strstr(about, "ADC") || strstr(about, "AUX") || strstr(about, "Analog Input")));
 }
 
 static size_t count_electrodes(json_t *stream)
@@ -167,9 +169,7 @@ static nset_status open_openephys(nset_layout *l, const char *path, const nset_r
     if ((status = choose_stream(&stream, root, oebin, path, o->stream, err)) == NSET_OK)
         status = use_stream(l, stream, oebin, err);
     json_decref(root);
-    if (status == NSET_OK && o->rate_hz > 0)
-        l->rate_hz = o->rate_hz;
     return status;
 }
 
-const nset_reader nset_reader_openephys = { "openephys", "Open Ephys binary", probe, open_openephys };
+const nset_reader nset_reader_openephys = { "openephys", "Open Ephys binary", true, probe, open_openephys };

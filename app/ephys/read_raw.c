@@ -97,8 +97,7 @@ static nset_status use_json(
                         : "guessed",
         "%.10g uV a count", l->gain_uv[0]);
     nset_layout_fact(l, "dtype", o->dtype ? "--dtype" : dtype ? json : "guessed", "%s", l->dtype);
-    if (json_is_number(json_object_get(root, "num_samples")))
-        nset_layout_fact(l, "samples stated", json, "%.0f", json_number_value(json_object_get(root, "num_samples")));
+    l->stated_samples = json_number_value(json_object_get(root, "num_samples"));
     if (!o->probe && probe) {
         nset_path_beside(place, sizeof place, path, probe);
         return nset_probe_file(l, place, err);
@@ -132,7 +131,7 @@ static nset_status open_json(nset_layout *l, const char *path, const nset_record
     return status;
 }
 
-const nset_reader nset_reader_json = { "json", "raw binary described by the JSON file beside it", probe_json,
+const nset_reader nset_reader_json = { "json", "raw binary described by the JSON file beside it", false, probe_json,
     open_json };
 
 /* ---- options alone ---- */
@@ -170,7 +169,7 @@ static nset_status open_raw(nset_layout *l, const char *path, const nset_recordi
     return NSET_OK;
 }
 
-const nset_reader nset_reader_raw = { "raw", "raw binary described by options", probe_raw, open_raw };
+const nset_reader nset_reader_raw = { "raw", "raw binary described by options", false, probe_raw, open_raw };
 
 /* ---- NumPy ---- */
 
@@ -217,7 +216,7 @@ static nset_status parse_npy(nset_layout *l, const char *header, const char *pat
             err, NSET_ERR_FORMAT, "%s: the array is in Fortran order; save it as np.ascontiguousarray", path);
     if (*shape != '(' || !isdigit((unsigned char)shape[1]))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: the array must be (samples, channels)", path);
-    strtoull(shape + 1, &end, 10);
+    l->stated_samples = (double)strtoull(shape + 1, &end, 10);
     while (*end == ',' || *end == ' ' || *end == 'L')
         end++;
     l->n_columns = *end == ')' ? 1 : strtoull(end, &end, 10);
@@ -226,6 +225,11 @@ static nset_status parse_npy(nset_layout *l, const char *header, const char *pat
     if (*end && *end != ')')
         return nset_fail(
             err, NSET_ERR_FORMAT, "%s: the array has more than two axes; (samples, channels) is expected", path);
+    if (l->stated_samples < (double)l->n_columns)
+        nset_layout_warn(l,
+            "%s has more channels (%zu) than samples (%.0f): are its axes (channels, samples)? (samples, channels) is "
+            "expected",
+            path, l->n_columns, l->stated_samples);
     return check_columns(path, (long)l->n_columns, err);
 }
 
@@ -271,4 +275,4 @@ static nset_status open_npy(nset_layout *l, const char *path, const nset_recordi
     return NSET_OK;
 }
 
-const nset_reader nset_reader_npy = { "npy", "NumPy array (samples, channels)", probe_npy, open_npy };
+const nset_reader nset_reader_npy = { "npy", "NumPy array (samples, channels)", true, probe_npy, open_npy };

@@ -1,5 +1,6 @@
 /* SpikeGLX: NAME.bin with NAME.meta. The kind of stream is what the meta says, never what the name says. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,7 +279,7 @@ static nset_status use_meta(nset_layout *l, const char *text, const char *path, 
     const char *type = value(text, "typeThis");
     bool nidq = type ? !strncmp(type, "nidq", 4) : strstr(path, ".nidq.") != NULL;
     meta_view m = { .text = text, .path = path };
-    double n = number(text, "nSavedChans"), stated = number(text, "fileTimeSecs");
+    double n = number(text, "nSavedChans");
     nset_status status;
 
     if (!(n >= 1 && n <= 65536))
@@ -288,8 +289,7 @@ static nset_status use_meta(nset_layout *l, const char *text, const char *path, 
     snprintf(l->dtype, sizeof l->dtype, "int16");
     nset_layout_fact(l, "rate", path, "%.12g Hz", l->rate_hz);
     nset_layout_fact(l, "dtype", "the format", "int16");
-    if (stated > 0)
-        nset_layout_fact(l, "duration stated", path, "%.6g s", stated);
+    l->stated_samples = floor(number(text, "fileSizeBytes") / (2 * n));
     if (!(m.acquired = nset_calloc(l->n_columns, sizeof *m.acquired)))
         return nset_fail_oom(err, l->n_columns, sizeof *m.acquired);
     if (saved_channels(text, m.acquired, l->n_columns) < l->n_columns)
@@ -305,6 +305,7 @@ static nset_status open_spikeglx(nset_layout *l, const char *path, const nset_re
     char meta[4096], data[4096], *text = NULL;
     nset_status status;
 
+    (void)o;
     other_path(meta, sizeof meta, path, ".meta");
     other_path(data, sizeof data, path, ".bin");
     if (access(data, R_OK))
@@ -315,9 +316,7 @@ static nset_status open_spikeglx(nset_layout *l, const char *path, const nset_re
         return status;
     status = use_meta(l, text, meta, err);
     nset_free(text);
-    if (status == NSET_OK && o->rate_hz > 0)
-        l->rate_hz = o->rate_hz;
     return status;
 }
 
-const nset_reader nset_reader_spikeglx = { "spikeglx", "SpikeGLX .bin with .meta", probe, open_spikeglx };
+const nset_reader nset_reader_spikeglx = { "spikeglx", "SpikeGLX .bin with .meta", true, probe, open_spikeglx };

@@ -1,8 +1,10 @@
 #include "ephys/recording.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <neuroset/memory.h>
 
@@ -29,20 +31,49 @@ void nset_recording_close(nset_recording *r)
 
 static nset_status choose_reader(const nset_reader **out, const char *path, const char *format, nset_error *err)
 {
+    char names[200] = "";
+
     for (size_t i = 0; i < N_READERS; i++)
         if (format ? !strcmp(readers[i]->name, format) : readers[i]->probe(path)) {
             *out = readers[i];
             return NSET_OK;
         }
+    for (size_t i = 0; i < N_READERS; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", readers[i]->name);
     if (format)
-        return nset_fail(err, NSET_ERR_ARG,
-            "--format: there is no reader '%s'; there are spikeglx, openephys, npy, json "
-            "and raw",
-            format);
+        return nset_fail(err, NSET_ERR_ARG, "--format: there is no reader '%s'; there are %s", format, names);
+    if (access(path, R_OK))
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
     return nset_fail(err, NSET_ERR_FORMAT,
-        "%s: no reader knows this file; a raw file needs --format raw with --rate and "
-        "--channels",
-        path);
+        "%s: no reader knows this file (%s); a raw file needs --format raw with --rate and --channels", path, names);
+}
+
+/* Options that the reader has not used: rate and gain are changed, what the file says of its bytes is not. */
+static nset_status apply_options(
+    nset_layout *l, const nset_reader *reader, const char *path, const nset_recording_options *o, nset_error *err)
+{
+    const char *useless = o->n_channels     ? "--channels"
+                          : o->dtype        ? "--dtype"
+                          : o->header_bytes ? "--header-bytes"
+                                            : NULL;
+
+    if (!reader->says_all)
+        return NSET_OK;
+    if (useless)
+        return nset_fail(err, NSET_ERR_ARG, "%s: a file of format %s says this itself; with --format raw it is used",
+            useless, reader->name);
+    if (o->rate_hz > 0 && o->rate_hz != l->rate_hz) {
+        nset_layout_warn(l, "%s says %.10g Hz, --rate %.10g Hz: --rate is used", path, l->rate_hz, o->rate_hz);
+        nset_layout_fact(l, "rate", "--rate", "%.10g Hz", o->rate_hz);
+        l->rate_hz = o->rate_hz;
+    }
+    for (size_t i = 0; i < l->n && o->gain_uv != 0; i++)
+        if (l->gain_uv[i] != o->gain_uv) {
+            if (i == 0)
+                nset_layout_fact(l, "gain", "--gain", "%.10g uV a count", o->gain_uv);
+            l->gain_uv[i] = o->gain_uv;
+        }
+    return NSET_OK;
 }
 
 /* ---- geometry ---- */
@@ -176,6 +207,7 @@ nset_status nset_recording_open(nset_recording **out, const char *const *paths, 
     r->format = reader->name;
     nset_layout_fact(&l, "format", options->format ? "--format" : "the file", "%s: %s", reader->name, reader->about);
     if ((status = reader->open(&l, paths[0], options, err)) != NSET_OK ||
+        (status = apply_options(&l, reader, paths[0], options, err)) != NSET_OK ||
         (options->probe && (status = nset_probe_file(&l, options->probe, err)) != NSET_OK) ||
         (status = check_layout(&l, paths[0], err)) != NSET_OK)
         goto done;

@@ -27,12 +27,12 @@ typedef struct nset_recording_options {
 } nset_recording_options;
 
 typedef struct nset_recording {
-    nset_source *source;    /* microvolts, canonical channel order; owned */
-    nset_probe probe;       /* canonical order */
-    size_t *file_channel;   /* (n_channels) column in the file, owned */
-    char *path;             /* of the data file, owned */
-    const char *format;     /* name of the reader that opened it */
-    const char *dtype;      /* of the file's samples */
+    nset_source *source;  /* microvolts, canonical channel order; owned */
+    nset_probe probe;     /* canonical order */
+    size_t *file_channel; /* (n_channels) column in the file, owned */
+    char *path;           /* of the data file, owned */
+    const char *format;   /* name of the reader that opened it */
+    const char *dtype;    /* of the file's samples */
     bool big_endian;
     size_t n_file_channels; /* columns of the file, sync and others included */
     int64_t header_bytes;
