@@ -114,7 +114,8 @@ static void keep_refractory(sim_train *t, double seconds, double refractory_s)
     double last = -1;
     size_t n = 0;
 
-    qsort(t->time_s, t->n, sizeof *t->time_s, by_time);
+    if (t->n > 1) /* time_s is NULL in a train of no spikes */
+        qsort(t->time_s, t->n, sizeof *t->time_s, by_time);
     for (size_t i = 0; i < t->n; i++)
         if (t->time_s[i] > EDGE_S && t->time_s[i] < seconds - EDGE_S && t->time_s[i] - last >= refractory_s)
             last = t->time_s[n++] = t->time_s[i];
