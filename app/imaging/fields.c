@@ -1,0 +1,271 @@
+#include "imaging/fields.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <neuroset/memory.h>
+#include <neuroset/random.h>
+
+#include "cli/progress.h"
+#include "imaging/blur.h"
+#include "imaging/simulate.h"
+#include "imaging/tiff.h"
+
+#define LABEL_DIAMETER 9.5 /* of the median label after rescaling, a little below what users call a cell's size */
+enum { MOST_IMAGES = 24 };
+
+void nset_fields_fini(nset_fields *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        nset_free(f->field[i].input);
+        nset_free(f->field[i].images);
+        nset_free(f->field[i].label);
+        nset_free(f->field[i].region);
+    }
+    nset_free(f->field);
+    *f = (nset_fields){ 0 };
+}
+
+static nset_status new_field(nset_field **out, nset_fields *f, const char *name, size_t height, size_t width, size_t n_regions, nset_error *err)
+{
+    nset_status status = nset_grow(&f->field, &f->capacity, f->n + 1, sizeof *f->field, err);
+    nset_field *field;
+
+    if (status != NSET_OK)
+        return status;
+    field = &f->field[f->n++];
+    *field = (nset_field){ .height = height, .width = width, .n_regions = n_regions };
+    snprintf(field->name, sizeof field->name, "%s", name);
+    field->input = nset_calloc(height * width * NSET_SEG_INPUTS, sizeof *field->input);
+    field->label = nset_calloc(height * width, sizeof *field->label);
+    field->region = nset_calloc(n_regions, sizeof *field->region);
+    if (!field->input || !field->label || !field->region)
+        return nset_fail_oom(err, height * width * NSET_SEG_INPUTS, sizeof *field->input);
+    *out = field;
+    return NSET_OK;
+}
+
+/* ---- real summary images ---- */
+
+static int by_size(const void *a, const void *b)
+{
+    size_t p = *(const size_t *)a, q = *(const size_t *)b;
+
+    return (p > q) - (p < q);
+}
+
+static double median_diameter(json_t *regions)
+{
+    size_t n = json_array_size(regions);
+    size_t *area = nset_calloc(n, sizeof *area), middle;
+
+    if (!area || n == 0) {
+        nset_free(area);
+        return LABEL_DIAMETER;
+    }
+    for (size_t i = 0; i < n; i++)
+        area[i] = json_array_size(json_object_get(json_array_get(regions, i), "coordinates"));
+    qsort(area, n, sizeof *area, by_size);
+    middle = area[n / 2];
+    nset_free(area);
+    return middle > 0 ? 2 * sqrt((double)middle / 3.14159) : LABEL_DIAMETER;
+}
+
+/* Labels on a grid scale times as fine, nearest pixel. */
+static nset_status paint(nset_field *field, json_t *regions, size_t height, size_t width, const char *path, nset_error *err)
+{
+    int32_t *small = nset_calloc(height * width, sizeof *small);
+    double fy = (double)field->height / (double)height, fx = (double)field->width / (double)width;
+
+    if (!small)
+        return nset_fail_oom(err, height * width, sizeof *small);
+    for (size_t i = 0; i < field->n_regions; i++) {
+        json_t *region = json_array_get(regions, i), *list = json_object_get(region, "coordinates");
+        size_t n = json_array_size(list);
+        double row = 0, column = 0;
+        for (size_t k = 0; k < n; k++) {
+            json_int_t y = json_integer_value(json_array_get(json_array_get(list, k), 0));
+            json_int_t x = json_integer_value(json_array_get(json_array_get(list, k), 1));
+            if (y < 0 || x < 0 || y >= (json_int_t)height || x >= (json_int_t)width) {
+                nset_free(small);
+                return nset_fail(err, NSET_ERR_FORMAT, "%s: region %zu: pixel (%lld, %lld) lies outside %zu x %zu", path, i,
+                    (long long)y, (long long)x, height, width);
+            }
+            small[(size_t)y * width + (size_t)x] = (int32_t)i + 1;
+            row += (double)y / (double)n;
+            column += (double)x / (double)n;
+        }
+        field->region[i] = (nset_region){ (row + .5) * fy - .5, (column + .5) * fx - .5,
+            json_is_true(json_object_get(region, "touching")) };
+    }
+    for (size_t y = 0; y < field->height; y++)
+        for (size_t x = 0; x < field->width; x++) {
+            size_t i = (size_t)(((double)y + .5) / fy), j = (size_t)(((double)x + .5) / fx);
+            field->label[y * field->width + x] = small[(i < height ? i : height - 1) * width + (j < width ? j : width - 1)];
+        }
+    nset_free(small);
+    return NSET_OK;
+}
+
+static double folder_weight(const char *name)
+{
+    return !strncmp(name, "neurofinder_00", 14) ? 2 : !strncmp(name, "neurofinder", 11) ? 1 : .5;
+}
+
+static nset_status use_summary(nset_fields *f, nset_tiff *tiff, json_t *regions, const char *name, const char *path, nset_error *err)
+{
+    const nset_tiff_info *about = nset_tiff_about(tiff);
+    double factor = LABEL_DIAMETER / median_diameter(regions);
+    size_t h = about->height, w = about->width, h2 = (size_t)lround((double)h * factor), w2 = (size_t)lround((double)w * factor);
+    float *image = nset_calloc(2 * h * w, sizeof *image), *maps = nset_calloc(NSET_N_MAPS * h2 * w2, sizeof *maps);
+    nset_field *field = NULL;
+    nset_status status = image && maps ? NSET_OK : nset_fail_oom(err, 2 * h * w, sizeof *image);
+
+    if (status == NSET_OK && (status = nset_tiff_read(tiff, image, 0, err)) == NSET_OK &&
+        (status = new_field(&field, f, name, h2, w2, json_array_size(regions), err)) == NSET_OK) {
+        if (factor < .8)
+            nset_blur(image, h, w, .4 / factor, image + h * w);
+        nset_resize(maps + NSET_MAP_MEAN * h2 * w2, h2, w2, image, h, w);
+        field->weight = folder_weight(name);
+        if ((status = nset_segnet_inputs(field->input, maps, h2, w2, 1, NSET_SEG_DIAMETER, err)) == NSET_OK)
+            status = paint(field, regions, h, w, path, err);
+    }
+    nset_free(image);
+    nset_free(maps);
+    return status;
+}
+
+static nset_status add_summary(nset_fields *f, const char *folder, const char *name, nset_error *err)
+{
+    char path[4096];
+    nset_tiff *tiff = NULL;
+    json_error_t why;
+    json_t *regions;
+    nset_status status;
+
+    snprintf(path, sizeof path, "%s/regions.json", folder);
+    if (!(regions = json_load_file(path, 0, &why)) || !json_is_array(regions)) {
+        json_decref(regions);
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
+    }
+    snprintf(path, sizeof path, "%s/summary.tif", folder);
+    if ((status = nset_tiff_open(&tiff, path, "pages", err)) == NSET_OK)
+        status = use_summary(f, tiff, regions, name, path, err);
+    nset_tiff_close(tiff);
+    json_decref(regions);
+    return status;
+}
+
+static int no_dots(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+nset_status nset_fields_add_folder(nset_fields *f, const char *dir, nset_error *err)
+{
+    struct dirent **list = NULL;
+    int n = scandir(dir, &list, no_dots, alphasort);
+    nset_status status = NSET_OK;
+    char path[4096], summary[4200];
+
+    if (n < 0)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: this folder cannot be read", dir);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, list[i]->d_name);
+        snprintf(summary, sizeof summary, "%s/summary.tif", path);
+        if (status == NSET_OK && access(summary, R_OK) == 0)
+            status = add_summary(f, path, list[i]->d_name, err);
+        free(list[i]);
+    }
+    free(list);
+    return status;
+}
+
+/* ---- simulated movies ---- */
+
+static nset_sim_movie_options random_options(uint64_t seed)
+{
+    nset_random r = nset_random_stream(seed, "field", 0);
+    nset_sim_movie_options o = NSET_SIM_MOVIE_INIT;
+
+    o.seed = seed;
+    o.height = o.width = 144;
+    o.n_frames = 160;
+    o.n_cells = 12 + nset_random_below(&r, 50);
+    o.diameter_px = 9 + 3 * nset_random_uniform(&r);
+    o.rate_hz = 5 + 5 * nset_random_uniform(&r);
+    o.photons = exp(log(1) + log(20) * nset_random_uniform(&r));
+    o.neuropil = .3 + 1.2 * nset_random_uniform(&r);
+    o.silent = .5 * nset_random_uniform(&r);
+    o.contaminants = .2 + 1.3 * nset_random_uniform(&r);
+    o.motion_px = .4 * nset_random_uniform(&r); /* what registration leaves */
+    return o;
+}
+
+static nset_status use_movie(nset_fields *f, const nset_sim_movie *m, const char *name, nset_error *err)
+{
+    size_t h = m->height, w = m->width, n = h * w, bin = 4, n_bins = m->n_frames / bin, kept = 0;
+    float *image = nset_calloc(n, sizeof *image), *band = nset_calloc(n, sizeof *band), *room = nset_calloc(n, sizeof *room);
+    float *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps);
+    nset_accumulator a = { 0 };
+    nset_field *field = NULL;
+    nset_status status = image && band && room && maps ? NSET_OK : nset_fail_oom(err, NSET_N_MAPS * n, sizeof *maps);
+
+    if (status != NSET_OK || (status = new_field(&field, f, name, h, w, m->n_cells, err)) != NSET_OK ||
+        (status = nset_accumulator_init(&a, h, w, NSET_SEG_DIAMETER, 0, err)) != NSET_OK)
+        goto done;
+    field->n_images = n_bins < MOST_IMAGES ? n_bins : MOST_IMAGES;
+    field->has_activity = true;
+    field->weight = .6;
+    if (!(field->images = nset_calloc(field->n_images * n, sizeof *field->images))) {
+        status = nset_fail_oom(err, field->n_images * n, sizeof *field->images);
+        goto done;
+    }
+    for (size_t b = 0; b < n_bins; b++) {
+        memset(image, 0, n * sizeof *image);
+        for (size_t t = b * bin; t < (b + 1) * bin; t++)
+            for (size_t i = 0; i < n; i++)
+                image[i] += (float)m->frames[t * n + i] / (float)bin;
+        nset_accumulator_add(&a, image, band);
+        if (b * field->n_images / n_bins >= kept && kept < field->n_images) {
+            nset_segnet_image(band, h, w, room);
+            memcpy(field->images + kept++ * n, band, n * sizeof *band);
+        }
+    }
+    nset_accumulator_maps(&a, maps);
+    status = nset_segnet_inputs(field->input, maps, h, w, a.n, NSET_SEG_DIAMETER, err);
+    for (size_t c = 0; c < m->n_cells; c++) {
+        field->region[c] = (nset_region){ m->cells[c].row, m->cells[c].column, m->cells[c].n_pixels == 0 };
+        for (size_t k = 0; k < m->cells[c].n_pixels; k++)
+            field->label[m->cells[c].pixel[k]] = (int32_t)c + 1;
+    }
+
+done:
+    nset_accumulator_fini(&a);
+    nset_free(image);
+    nset_free(band);
+    nset_free(room);
+    nset_free(maps);
+    return status;
+}
+
+nset_status nset_fields_add_simulated(nset_fields *f, size_t n, uint64_t seed, nset_error *err)
+{
+    nset_status status = NSET_OK;
+
+    for (size_t i = 0; i < n && status == NSET_OK; i++) {
+        nset_sim_movie_options o = random_options(seed + i);
+        nset_sim_movie *m = NULL;
+        char name[64];
+        snprintf(name, sizeof name, "simulated_%zu", i);
+        if ((status = nset_sim_movie_make(&m, &o, err)) == NSET_OK)
+            status = use_movie(f, m, name, err);
+        nset_sim_movie_free(m);
+    }
+    return status;
+}
