@@ -1,4 +1,4 @@
-/* neuroset simulate recording -o DIR: data with exact truth. */
+/* neuroset simulate recording|movie -o DIR: data with exact truth. */
 #include "commands/commands.h"
 
 #include <errno.h>
@@ -9,11 +9,14 @@
 #include <neuroset/workers.h>
 #include "cli/progress.h"
 #include "ephys/simulate.h"
+#include "imaging/simulate.h"
 
 typedef struct settings {
     nset_common common;
     const char *out, *name;
     nset_sim_options sim;
+    const char *preset;
+    long height, width, frames, cells;
 } settings;
 
 #define AT(field) offsetof(settings, field)
@@ -221,6 +224,42 @@ static const opt_spec options[] = {
         .max = 10000,
         .fallback = "2",
         .help = "short disturbances common to all channels" },
+    { .name = "preset",
+        .type = OPT_CHOICE,
+        .at = AT(preset),
+        .fallback = "easy",
+        .unit = "easy|dense|lowsnr",
+        .help = "movie: light, crowding and motion" },
+    { .name = "height",
+        .type = OPT_INT,
+        .at = AT(height),
+        .min = 8,
+        .max = 4096,
+        .fallback = "160",
+        .unit = "pixels",
+        .help = "movie: rows of a frame" },
+    { .name = "width",
+        .type = OPT_INT,
+        .at = AT(width),
+        .min = 8,
+        .max = 4096,
+        .fallback = "160",
+        .unit = "pixels",
+        .help = "movie: columns of a frame" },
+    { .name = "frames",
+        .type = OPT_INT,
+        .at = AT(frames),
+        .min = 1,
+        .max = 1e6,
+        .fallback = "400",
+        .help = "movie: frames" },
+    { .name = "cells",
+        .type = OPT_INT,
+        .at = AT(cells),
+        .min = 0,
+        .max = 100000,
+        .fallback = "25",
+        .help = "movie: cells of the truth" },
     { 0 },
 };
 
@@ -249,14 +288,39 @@ static nset_status simulate_recording(const settings *s, nset_error *err)
     return status;
 }
 
+static nset_status simulate_movie(const settings *s, nset_error *err)
+{
+    nset_sim_movie_options o = NSET_SIM_MOVIE_INIT;
+
+    if (!strcmp(s->preset, "dense")) {
+        o.neuropil = 1;
+        o.silent = .35;
+        o.contaminants = .6;
+        o.motion_px = 1;
+    } else if (!strcmp(s->preset, "lowsnr")) {
+        o.photons = 1.5;
+        o.neuropil = 1.2;
+        o.silent = .4;
+        o.motion_px = 1;
+    }
+    o.seed = (uint64_t)s->common.seed;
+    o.height = (size_t)s->height;
+    o.width = (size_t)s->width;
+    o.n_frames = (size_t)s->frames;
+    o.n_cells = (size_t)s->cells;
+    return nset_simulate_movie(s->out, &o, err);
+}
+
 static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     const settings *s = settings_;
 
     (void)n_args;
     (void)origins;
+    if (strcmp(args[0], "movie") == 0)
+        return simulate_movie(s, err);
     if (strcmp(args[0], "recording") != 0)
-        return nset_fail(err, NSET_ERR_ARG, "'%s' cannot be simulated: recording is wanted", args[0]);
+        return nset_fail(err, NSET_ERR_ARG, "'%s' cannot be simulated: recording or movie is wanted", args[0]);
     if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
         return nset_fail(err, NSET_ERR_IO, "%s: %s", s->out, strerror(errno));
     return simulate_recording(s, err);
@@ -264,7 +328,7 @@ static nset_status run(void *settings_, const char *const *args, size_t n_args, 
 
 const nset_command nset_cmd_simulate = {
     .name = "simulate",
-    .arguments = "recording -o DIR",
+    .arguments = "recording|movie -o DIR",
     .help = "make data with exact truth",
     .options = options,
     .settings_size = sizeof(settings),

@@ -5,12 +5,13 @@
 
 #include <neuroset/workers.h>
 #include "ephys/train_sorter.h"
+#include "imaging/train_segmenter.h"
 
 typedef struct settings {
     nset_common common;
-    const char *out;
+    const char *out, *labelled, *keep_back;
     bool resume;
-    long steps, recordings, checkpoint_every;
+    long steps, recordings, simulated, checkpoint_every;
     double seconds, rate;
 } settings;
 
@@ -20,17 +21,15 @@ static const opt_spec options[] = {
         .letter = 'o',
         .type = OPT_TEXT,
         .at = AT(out),
-        .fallback = "models/sorter.safetensors",
         .unit = "FILE",
         .help = "the model; FILE.checkpoint while it trains, and a card beside it" },
     { .name = "resume", .type = OPT_FLAG, .at = AT(resume), .help = "go on from FILE.checkpoint, if it is there" },
     { .name = "steps",
         .type = OPT_INT,
         .at = AT(steps),
-        .min = 1,
         .max = 1e7,
-        .fallback = "2500",
-        .help = "steps of the optimiser" },
+        .fallback = "0",
+        .help = "steps of the optimiser, 0: 2500 for the sorter, 3000 for the segmenter" },
     { .name = "recordings",
         .type = OPT_INT,
         .at = AT(recordings),
@@ -61,6 +60,22 @@ static const opt_spec options[] = {
         .fallback = "500",
         .unit = "steps",
         .help = "distance of checkpoints" },
+    { .name = "labelled",
+        .type = OPT_TEXT,
+        .at = AT(labelled),
+        .unit = "DIR,DIR",
+        .help = "segmenter: folders of labelled images, each in a folder with summary.tif and regions.json" },
+    { .name = "keep-back",
+        .type = OPT_TEXT,
+        .at = AT(keep_back),
+        .unit = "NAME,NAME",
+        .help = "segmenter: labelled images that choose the threshold and are not learnt from" },
+    { .name = "simulated",
+        .type = OPT_INT,
+        .at = AT(simulated),
+        .max = 10000,
+        .fallback = "80",
+        .help = "segmenter: simulated movies to learn from" },
     { 0 },
 };
 
@@ -73,7 +88,7 @@ static nset_status train_sorter(const settings *s, nset_error *err)
     o.out = s->out;
     o.resume = s->resume;
     o.seed = (uint64_t)s->common.seed;
-    o.steps = s->steps;
+    o.steps = s->steps ? s->steps : 2500;
     o.recordings = s->recordings;
     o.seconds = s->seconds;
     o.rate = s->rate;
@@ -84,19 +99,44 @@ static nset_status train_sorter(const settings *s, nset_error *err)
     return status;
 }
 
+static nset_status train_segmenter(const settings *s, nset_error *err)
+{
+    nset_train_segmenter_options o = { .out = s->out,
+        .labelled = s->labelled,
+        .keep_back = s->keep_back,
+        .seed = (uint64_t)s->common.seed,
+        .steps = s->steps ? s->steps : 3000,
+        .simulated = s->simulated,
+        .checkpoint_every = s->checkpoint_every,
+        .resume = s->resume };
+    nset_workers *workers = NULL;
+    nset_status status = nset_workers_create(&workers, (size_t)s->common.threads, err);
+
+    if (status == NSET_OK)
+        status = nset_train_segmenter(&o, workers, err);
+    nset_workers_free(workers);
+    return status;
+}
+
 static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
+    const settings *s = settings_;
+
     (void)n_args;
     (void)origins;
+    if (!s->out)
+        return nset_fail(err, NSET_ERR_ARG, "-o FILE is missing: where shall the model go?");
     if (strcmp(args[0], "sorter") == 0)
-        return train_sorter(settings_, err);
-    return nset_fail(err, NSET_ERR_ARG, "'%s' cannot be trained: sorter is wanted", args[0]);
+        return train_sorter(s, err);
+    if (strcmp(args[0], "segmenter") == 0)
+        return train_segmenter(s, err);
+    return nset_fail(err, NSET_ERR_ARG, "'%s' cannot be trained: sorter or segmenter is wanted", args[0]);
 }
 
 const nset_command nset_cmd_train = {
     .name = "train",
-    .arguments = "sorter -o FILE",
-    .help = "train a network on simulated data",
+    .arguments = "sorter|segmenter -o FILE",
+    .help = "train a network on simulated and labelled data",
     .options = options,
     .settings_size = sizeof(settings),
     .min_arguments = 1,

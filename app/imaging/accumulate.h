@@ -1,9 +1,9 @@
 /* The images of a movie as a set: one streamed pass of exact, order-free accumulators.
  *
  * An image is the mean of a bin of consecutive frames. Each is band-passed (difference of Gaussians about a cell wide),
- * rounded to a fixed grid and added to integer sums: first and second moments, products with four neighbours, the largest
- * value; and the learnt phi of the network is pooled on a grid of its own. Integer sums are exact, so the images may come
- * in any order.
+ * rounded to a fixed grid and added to integer sums: first and second moments, products with four neighbours, the
+ * largest value; and the learnt phi of the network is pooled on a grid of its own. Integer sums are exact, so the
+ * images may come in any order.
  *
  * Local correlation: Smith & Haeusser 2010; second moments beyond the photon line: Suite2p's enhanced maps in spirit.
  */
@@ -18,17 +18,18 @@ enum { NSET_NEIGHBOURS = 4 };
 
 typedef struct nset_accumulator {
     size_t height, width;
-    int64_t n;              /* images so far */
-    double scale;           /* grid steps a count */
-    double sigma_in, sigma_out; /* of the band, pixels */
-    int64_t *sum;           /* (H, W) of the images on the grid */
+    int64_t n;                                          /* images so far */
+    double scale;                                       /* grid steps a count */
+    double sigma_in, sigma_out;                         /* of the band, pixels */
+    int64_t *sum;                                       /* (H, W) of the images on the grid */
     int64_t *first, *second, *product[NSET_NEIGHBOURS]; /* of the band-passed images */
     int32_t *largest;
-    float *room[3];         /* (H, W) */
+    float *room[3]; /* (H, W) */
 } nset_accumulator;
 
 /* fine: the movie's numbers are not whole counts, so the grid is finer. Errors: NSET_ERR_NOMEM. */
-nset_status nset_accumulator_init(nset_accumulator *a, size_t height, size_t width, double diameter_px, int fine, nset_error *err);
+nset_status nset_accumulator_init(
+    nset_accumulator *a, size_t height, size_t width, double diameter_px, int fine, nset_error *err);
 void nset_accumulator_fini(nset_accumulator *a);
 
 /* image (H, W). band (H, W), may be NULL: receives the band-passed image. */

@@ -10,7 +10,8 @@ static size_t mirror(ptrdiff_t i, size_t n)
     return (size_t)i;
 }
 
-/* Mean of 2 r + 1 neighbours along rows of n numbers, stride apart; count lines next to each other are done together. */
+/* Mean of 2 r + 1 neighbours along rows of n numbers, stride apart; count lines next to each other are done together.
+ */
 static void box(float *out, const float *x, size_t n, size_t stride, size_t count, size_t r)
 {
     enum { AT_ONCE = 64 };
@@ -66,7 +67,8 @@ static void kernel_2d(float *x, size_t height, size_t width, double sigma, float
         for (size_t k = 0; k < width; k++) {
             float s = w[0] * x[y * width + k];
             for (int i = 1; i <= REACH; i++)
-                s += w[i] * (x[mirror((ptrdiff_t)y - i, height) * width + k] + x[mirror((ptrdiff_t)y + i, height) * width + k]);
+                s += w[i] * (x[mirror((ptrdiff_t)y - i, height) * width + k] +
+                                x[mirror((ptrdiff_t)y + i, height) * width + k]);
             room[y * width + k] = s;
         }
     for (size_t y = 0; y < height; y++) {
@@ -75,8 +77,8 @@ static void kernel_2d(float *x, size_t height, size_t width, double sigma, float
             float s = w[0] * in[k];
             for (int i = 1; i <= REACH; i++)
                 s += k >= REACH && k + REACH < width
-                    ? w[i] * (in[k - (size_t)i] + in[k + (size_t)i])
-                    : w[i] * (in[mirror((ptrdiff_t)k - i, width)] + in[mirror((ptrdiff_t)k + i, width)]);
+                         ? w[i] * (in[k - (size_t)i] + in[k + (size_t)i])
+                         : w[i] * (in[mirror((ptrdiff_t)k - i, width)] + in[mirror((ptrdiff_t)k + i, width)]);
             x[y * width + k] = s;
         }
     }

@@ -68,7 +68,8 @@ nset_status nset_choose_threshold(
     nset_net_free(rho);
     for (int k = 0; k < N && status == NSET_OK && kept->n > 0; k++) {
         double f1 = c[k].found + c[k].truth ? 2. * (double)c[k].matched / (double)(c[k].found + c[k].truth) : 0;
-        double p = c[k].found ? (double)c[k].matched / (double)c[k].found : 0, r = (double)c[k].matched / (double)c[k].truth;
+        double p = c[k].found ? (double)c[k].matched / (double)c[k].found : 0,
+               r = (double)c[k].matched / (double)c[k].truth;
         nset_say("kept back, threshold %.2f: centre F1 %.3f (precision %.3f, recall %.3f)", .2 + .05 * k, f1, p, r);
         if (f1 > choice->f1)
             *choice = (nset_choice){ .2 + .05 * k, f1, p, r };

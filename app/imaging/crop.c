@@ -21,7 +21,8 @@ nset_status nset_crop_init(nset_crop *c, nset_error *err)
     c->mask_weight = nset_calloc(PIXELS, sizeof *c->mask_weight);
     c->centre_weight = nset_calloc(PIXELS, sizeof *c->centre_weight);
     c->offset_weight = nset_calloc(2 * PIXELS, sizeof *c->offset_weight);
-    if (c->input && c->images && c->mask && c->centre && c->offset && c->mask_weight && c->centre_weight && c->offset_weight)
+    if (c->input && c->images && c->mask && c->centre && c->offset && c->mask_weight && c->centre_weight &&
+        c->offset_weight)
         return NSET_OK;
     nset_crop_fini(c);
     return nset_fail_oom(err, PIXELS * INPUTS, sizeof *c->input);
@@ -62,7 +63,8 @@ static const nset_field *draw_field(const nset_fields *f, nset_random *r)
 
 static view draw_view(const nset_field *f, nset_random *r)
 {
-    double s = exp(log(.82) + log(1.25 / .82) * nset_random_uniform(r)), half = .5 * (NSET_CROP - 1), det; /* field pixels a crop pixel */
+    double s = exp(log(.82) + log(1.25 / .82) * nset_random_uniform(r)), half = .5 * (NSET_CROP - 1),
+           det; /* field pixels a crop pixel */
     int swap = (int)nset_random_below(r, 2), up = (int)nset_random_below(r, 2), left = (int)nset_random_below(r, 2);
     double room_y = (double)f->height - s * NSET_CROP, room_x = (double)f->width - s * NSET_CROP;
     double cy = .5 * (double)f->height + (nset_random_uniform(r) - .5) * fmax(room_y, 0);
@@ -131,7 +133,8 @@ static void set_targets(nset_crop *c, const view *v)
     for (size_t k = 0; k < f->n_regions; k++) {
         const nset_region *r = &f->region[k];
         double dy = r->row - v->b[0], dx = r->column - v->b[1];
-        double row = v->inverse[0][0] * dy + v->inverse[0][1] * dx, column = v->inverse[1][0] * dy + v->inverse[1][1] * dx;
+        double row = v->inverse[0][0] * dy + v->inverse[0][1] * dx,
+               column = v->inverse[1][0] * dy + v->inverse[1][1] * dx;
         if (r->touching || row < -6 || column < -6 || row > NSET_CROP + 5 || column > NSET_CROP + 5)
             continue;
         for (ptrdiff_t i = (ptrdiff_t)row - 6; i <= (ptrdiff_t)row + 6; i++)
@@ -163,7 +166,8 @@ static void set_pixel(nset_crop *c, const view *v, size_t p, const tap *t)
     {
         const nset_region *r = &v->f->region[label - 1];
         double dy = r->row - v->b[0], dx = r->column - v->b[1];
-        double row = v->inverse[0][0] * dy + v->inverse[0][1] * dx, column = v->inverse[1][0] * dy + v->inverse[1][1] * dx;
+        double row = v->inverse[0][0] * dy + v->inverse[0][1] * dx,
+               column = v->inverse[1][0] * dy + v->inverse[1][1] * dx;
         c->offset[2 * p] = (float)((row - (double)(p / NSET_CROP)) / NSET_SEG_DIAMETER);
         c->offset[2 * p + 1] = (float)((column - (double)(p % NSET_CROP)) / NSET_SEG_DIAMETER);
         c->offset_weight[2 * p] = c->offset_weight[2 * p + 1] = 1;
@@ -174,7 +178,8 @@ static void set_pixel(nset_crop *c, const view *v, size_t p, const tap *t)
 static void disturb(nset_crop *c, const nset_field *f, nset_random *r)
 {
     double u = nset_random_uniform(r);
-    int no_activity = f->has_activity && u < .35, no_mean = f->has_activity && u > .92, no_phi = nset_random_uniform(r) < .2;
+    int no_activity = f->has_activity && u < .35, no_mean = f->has_activity && u > .92,
+        no_phi = nset_random_uniform(r) < .2;
     float gain[INPUTS], noise[INPUTS], bend = (float)(.15 * nset_random_normal(r));
 
     for (int k = 0; k < INPUTS; k++) {

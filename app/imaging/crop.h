@@ -10,7 +10,7 @@ typedef struct nset_crop {
     float *input;  /* (PIXELS, NSET_SEG_INPUTS) */
     float *images; /* (n_images, PIXELS) */
     size_t n_images;
-    float *mask, *centre, *offset;           /* targets: (PIXELS), (PIXELS), (PIXELS, 2) in diameters */
+    float *mask, *centre, *offset;                      /* targets: (PIXELS), (PIXELS), (PIXELS, 2) in diameters */
     float *mask_weight, *centre_weight, *offset_weight; /* (PIXELS), (PIXELS), (PIXELS, 2) */
 } nset_crop;
 

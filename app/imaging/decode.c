@@ -96,7 +96,8 @@ static nset_status find_centres(
 }
 
 /* Does pixel (i, j) belong to centre c? Its vote must fall near c, and no other centre may be much nearer. */
-static int belongs(const nset_seg_maps *m, const candidate *list, size_t n, size_t c, size_t i, size_t j, double diameter)
+static int belongs(
+    const nset_seg_maps *m, const candidate *list, size_t n, size_t c, size_t i, size_t j, double diameter)
 {
     size_t p = i * m->width + j;
     double y = (double)i + (double)m->offset[2 * p], x = (double)j + (double)m->offset[2 * p + 1];
@@ -110,11 +111,13 @@ static int belongs(const nset_seg_maps *m, const candidate *list, size_t n, size
     return 1;
 }
 
-static nset_status fill_roi(nset_roi *r, const nset_seg_maps *m, const candidate *list, size_t n, size_t c, double diameter, nset_error *err)
+static nset_status fill_roi(
+    nset_roi *r, const nset_seg_maps *m, const candidate *list, size_t n, size_t c, double diameter, nset_error *err)
 {
     size_t reach = (size_t)ceil(1.1 * diameter), row = list[c].row, column = list[c].column, capacity = 0;
     size_t first = row > reach ? row - reach : 0, last = row + reach + 1 < m->height ? row + reach + 1 : m->height;
-    size_t left = column > reach ? column - reach : 0, right = column + reach + 1 < m->width ? column + reach + 1 : m->width;
+    size_t left = column > reach ? column - reach : 0,
+           right = column + reach + 1 < m->width ? column + reach + 1 : m->width;
     double least = .25 * .785 * diameter * diameter, y = 0, x = 0;
     nset_status status;
 
@@ -145,8 +148,8 @@ static nset_status fill_roi(nset_roi *r, const nset_seg_maps *m, const candidate
     return NSET_OK;
 }
 
-static nset_status make_masks(nset_masks **out, const nset_seg_maps *m, const candidate *list, size_t n, size_t first, size_t last,
-    double diameter, const char *reason, nset_error *err)
+static nset_status make_masks(nset_masks **out, const nset_seg_maps *m, const candidate *list, size_t n, size_t first,
+    size_t last, double diameter, const char *reason, nset_error *err)
 {
     nset_masks *masks = nset_calloc(1, sizeof *masks);
     nset_status status = NSET_OK;
@@ -172,7 +175,8 @@ static nset_status make_masks(nset_masks **out, const nset_seg_maps *m, const ca
     return NSET_OK;
 }
 
-nset_status nset_decode(nset_masks **out, nset_masks **rejected, const nset_seg_maps *m, double diameter, double threshold, nset_error *err)
+nset_status nset_decode(
+    nset_masks **out, nset_masks **rejected, const nset_seg_maps *m, double diameter, double threshold, nset_error *err)
 {
     candidate *list = NULL;
     size_t n = 0, good = 0;
@@ -185,7 +189,8 @@ nset_status nset_decode(nset_masks **out, nset_masks **rejected, const nset_seg_
         good++;
     snprintf(reason, sizeof reason, "centre probability below %.3g", threshold);
     status = make_masks(out, m, list, good, 0, good, diameter, "", err);
-    if (status == NSET_OK && rejected && (status = make_masks(rejected, m, list, n, good, n, diameter, reason, err)) != NSET_OK) {
+    if (status == NSET_OK && rejected &&
+        (status = make_masks(rejected, m, list, n, good, n, diameter, reason, err)) != NSET_OK) {
         nset_masks_free(*out);
         *out = NULL;
     }

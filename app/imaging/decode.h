@@ -16,6 +16,7 @@ void nset_seg_maps_fini(nset_seg_maps *m);
 
 /* Cells whose centre probability reaches threshold; *rejected (may be NULL) gets those from half of it on, with the
  * reason. diameter: of a cell in pixels. A pixel may belong to two cells. Ordered by probability, then place. */
-nset_status nset_decode(nset_masks **out, nset_masks **rejected, const nset_seg_maps *m, double diameter, double threshold, nset_error *err);
+nset_status nset_decode(nset_masks **out, nset_masks **rejected, const nset_seg_maps *m, double diameter,
+    double threshold, nset_error *err);
 
 #endif

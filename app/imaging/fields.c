@@ -31,7 +31,8 @@ void nset_fields_fini(nset_fields *f)
     *f = (nset_fields){ 0 };
 }
 
-static nset_status new_field(nset_field **out, nset_fields *f, const char *name, size_t height, size_t width, size_t n_regions, nset_error *err)
+static nset_status new_field(
+    nset_field **out, nset_fields *f, const char *name, size_t height, size_t width, size_t n_regions, nset_error *err)
 {
     nset_status status = nset_grow(&f->field, &f->capacity, f->n + 1, sizeof *f->field, err);
     nset_field *field;
@@ -77,7 +78,8 @@ static double median_diameter(json_t *regions)
 }
 
 /* Labels on a grid scale times as fine, nearest pixel. */
-static nset_status paint(nset_field *field, json_t *regions, size_t height, size_t width, const char *path, nset_error *err)
+static nset_status paint(
+    nset_field *field, json_t *regions, size_t height, size_t width, const char *path, nset_error *err)
 {
     int32_t *small = nset_calloc(height * width, sizeof *small);
     double fy = (double)field->height / (double)height, fx = (double)field->width / (double)width;
@@ -93,8 +95,8 @@ static nset_status paint(nset_field *field, json_t *regions, size_t height, size
             json_int_t x = json_integer_value(json_array_get(json_array_get(list, k), 1));
             if (y < 0 || x < 0 || y >= (json_int_t)height || x >= (json_int_t)width) {
                 nset_free(small);
-                return nset_fail(err, NSET_ERR_FORMAT, "%s: region %zu: pixel (%lld, %lld) lies outside %zu x %zu", path, i,
-                    (long long)y, (long long)x, height, width);
+                return nset_fail(err, NSET_ERR_FORMAT, "%s: region %zu: pixel (%lld, %lld) lies outside %zu x %zu",
+                    path, i, (long long)y, (long long)x, height, width);
             }
             small[(size_t)y * width + (size_t)x] = (int32_t)i + 1;
             row += (double)y / (double)n;
@@ -106,7 +108,8 @@ static nset_status paint(nset_field *field, json_t *regions, size_t height, size
     for (size_t y = 0; y < field->height; y++)
         for (size_t x = 0; x < field->width; x++) {
             size_t i = (size_t)(((double)y + .5) / fy), j = (size_t)(((double)x + .5) / fx);
-            field->label[y * field->width + x] = small[(i < height ? i : height - 1) * width + (j < width ? j : width - 1)];
+            field->label[y * field->width + x] =
+                small[(i < height ? i : height - 1) * width + (j < width ? j : width - 1)];
         }
     nset_free(small);
     return NSET_OK;
@@ -117,11 +120,13 @@ static double folder_weight(const char *name)
     return !strncmp(name, "neurofinder_00", 14) ? 2 : !strncmp(name, "neurofinder", 11) ? 1 : .5;
 }
 
-static nset_status use_summary(nset_fields *f, nset_tiff *tiff, json_t *regions, const char *name, const char *path, nset_error *err)
+static nset_status use_summary(
+    nset_fields *f, nset_tiff *tiff, json_t *regions, const char *name, const char *path, nset_error *err)
 {
     const nset_tiff_info *about = nset_tiff_about(tiff);
     double factor = LABEL_DIAMETER / median_diameter(regions);
-    size_t h = about->height, w = about->width, h2 = (size_t)lround((double)h * factor), w2 = (size_t)lround((double)w * factor);
+    size_t h = about->height, w = about->width, h2 = (size_t)lround((double)h * factor),
+           w2 = (size_t)lround((double)w * factor);
     float *image = nset_calloc(2 * h * w, sizeof *image), *maps = nset_calloc(NSET_N_MAPS * h2 * w2, sizeof *maps);
     nset_field *field = NULL;
     nset_status status = image && maps ? NSET_OK : nset_fail_oom(err, 2 * h * w, sizeof *image);
@@ -142,7 +147,7 @@ static nset_status use_summary(nset_fields *f, nset_tiff *tiff, json_t *regions,
 
 static nset_status add_summary(nset_fields *f, const char *folder, const char *name, nset_error *err)
 {
-    char path[4096];
+    char path[4200];
     nset_tiff *tiff = NULL;
     json_error_t why;
     json_t *regions;
@@ -151,7 +156,8 @@ static nset_status add_summary(nset_fields *f, const char *folder, const char *n
     snprintf(path, sizeof path, "%s/regions.json", folder);
     if (!(regions = json_load_file(path, 0, &why)) || !json_is_array(regions)) {
         json_decref(regions);
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
     }
     snprintf(path, sizeof path, "%s/summary.tif", folder);
     if ((status = nset_tiff_open(&tiff, path, "pages", err)) == NSET_OK)
@@ -210,7 +216,8 @@ static nset_sim_movie_options random_options(uint64_t seed)
 static nset_status use_movie(nset_fields *f, const nset_sim_movie *m, const char *name, nset_error *err)
 {
     size_t h = m->height, w = m->width, n = h * w, bin = 4, n_bins = m->n_frames / bin, kept = 0;
-    float *image = nset_calloc(n, sizeof *image), *band = nset_calloc(n, sizeof *band), *room = nset_calloc(n, sizeof *room);
+    float *image = nset_calloc(n, sizeof *image), *band = nset_calloc(n, sizeof *band),
+          *room = nset_calloc(n, sizeof *room);
     float *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps);
     nset_accumulator a = { 0 };
     nset_field *field = NULL;

@@ -16,8 +16,8 @@ typedef struct nset_field {
     double weight; /* how often it is drawn */
     float *input;  /* (H, W, NSET_SEG_INPUTS), owned */
     size_t n_images;
-    float *images;  /* (n_images, H, W), owned */
-    int32_t *label; /* (H, W) region + 1, 0: none; owned */
+    float *images;       /* (n_images, H, W), owned */
+    int32_t *label;      /* (H, W) region + 1, 0: none; owned */
     nset_region *region; /* (n_regions), owned */
     size_t n_regions;
     bool has_activity;
@@ -30,8 +30,8 @@ typedef struct nset_fields {
 
 void nset_fields_fini(nset_fields *f);
 
-/* Adds each DIR/<any>/summary.tif with its regions.json, rescaled to the network's diameter; DIR may hold such folders one
- * level deeper. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
+/* Adds each DIR/<any>/summary.tif with its regions.json, rescaled to the network's diameter; DIR may hold such folders
+ * one level deeper. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
 nset_status nset_fields_add_folder(nset_fields *f, const char *dir, nset_error *err);
 /* Adds n simulated movies, seeds seed, seed + 1, ... */
 nset_status nset_fields_add_simulated(nset_fields *f, size_t n, uint64_t seed, nset_error *err);

@@ -21,15 +21,15 @@ struct nset_segmenter {
 
 /* ---- weights ---- */
 
-static nset_status copy_weights(nset_net *to, const float *(*find)(const void *ctx, const char *name, size_t n), const void *ctx,
-    const char *what, nset_error *err)
+static nset_status copy_weights(nset_net *to, const float *(*find)(const void *ctx, const char *name, size_t n),
+    const void *ctx, const char *what, nset_error *err)
 {
     for (size_t i = 0; i < nset_net_n_views(to); i++) {
         nset_param p = nset_net_view(to, i);
         const float *from = find(ctx, p.name, p.rows * p.columns);
         if (!from)
-            return nset_fail(err, NSET_ERR_FORMAT, "%s: it has no weights '%s' of %zu x %zu: not a segmenter's model", what, p.name,
-                p.rows, p.columns);
+            return nset_fail(err, NSET_ERR_FORMAT, "%s: it has no weights '%s' of %zu x %zu: not a segmenter's model",
+                what, p.name, p.rows, p.columns);
         memcpy(nset_net_params(to) + p.at, from, p.rows * p.columns * sizeof *from);
     }
     return NSET_OK;
@@ -82,8 +82,8 @@ nset_status nset_segmenter_open(nset_segmenter **out, const char *model_path, ns
     kind = nset_model_meta(model, "kind");
     threshold = nset_model_meta(model, "threshold");
     if (!kind || strcmp(kind, "segmenter-1") || !threshold) {
-        status = nset_fail(err, NSET_ERR_FORMAT, "%s: this is a model of kind '%s'; segmenter-1 is expected", model_path,
-            kind ? kind : "none");
+        status = nset_fail(err, NSET_ERR_FORMAT, "%s: this is a model of kind '%s'; segmenter-1 is expected",
+            model_path, kind ? kind : "none");
         goto done;
     }
     s->threshold = strtod(threshold, NULL);
@@ -153,8 +153,8 @@ static void add_outputs(nset_seg_maps *out, const nset_run *run, size_t w4, int 
         }
 }
 
-nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled, size_t height,
-    size_t width, nset_workers *workers, nset_error *err)
+nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled,
+    size_t height, size_t width, nset_workers *workers, nset_error *err)
 {
     size_t h4 = (height + 3) / 4 * 4, w4 = (width + 3) / 4 * 4;
     float *a = nset_calloc(h4 * w4 * NSET_SEG_INPUTS, sizeof *a), *b = nset_calloc(h4 * w4 * NSET_SEG_PHI, sizeof *b);
@@ -249,7 +249,8 @@ static nset_status add_phi(pass *p, nset_error *err)
 static nset_status add_bin(pass *p, int64_t b, nset_error *err)
 {
     size_t n = p->movie->height * p->movie->width;
-    int64_t first = b * p->bin, last = first + p->bin < p->movie->n_frames ? first + p->bin : p->movie->n_frames, count = 0;
+    int64_t first = b * p->bin, last = first + p->bin < p->movie->n_frames ? first + p->bin : p->movie->n_frames,
+            count = 0;
     nset_status status;
 
     memset(p->image, 0, n * sizeof *p->image);
@@ -273,7 +274,8 @@ static nset_status add_bin(pass *p, int64_t b, nset_error *err)
 /* ---- all ---- */
 
 /* Interleaved (H, W, d) to another size. */
-static nset_status resize_maps(float *to, size_t h2, size_t w2, const float *from, size_t h, size_t w, size_t d, nset_error *err)
+static nset_status resize_maps(
+    float *to, size_t h2, size_t w2, const float *from, size_t h, size_t w, size_t d, nset_error *err)
 {
     float *a = nset_calloc(h * w, sizeof *a), *b = nset_calloc(h2 * w2, sizeof *b);
     nset_status status = a && b ? NSET_OK : nset_fail_oom(err, h * w, sizeof *a);
@@ -297,9 +299,11 @@ static nset_status apply_scaled(nset_seg_maps *out, pass *p, const float *maps, 
     double f = NSET_SEG_DIAMETER / p->o->diameter;
     size_t h2 = (size_t)fmax(4, round((double)h * f)), w2 = (size_t)fmax(4, round((double)w * f)), n2 = h2 * w2;
     float *input = nset_calloc(n * NSET_SEG_INPUTS, sizeof *input), *phi = nset_calloc(n * NSET_SEG_PHI, sizeof *phi);
-    float *input2 = nset_calloc(n2 * NSET_SEG_INPUTS, sizeof *input), *phi2 = nset_calloc(n2 * NSET_SEG_PHI, sizeof *phi);
+    float *input2 = nset_calloc(n2 * NSET_SEG_INPUTS, sizeof *input),
+          *phi2 = nset_calloc(n2 * NSET_SEG_PHI, sizeof *phi);
     nset_seg_maps small = { 0 };
-    nset_status status = input && phi && input2 && phi2 ? NSET_OK : nset_fail_oom(err, n2 * NSET_SEG_INPUTS, sizeof *input);
+    nset_status status =
+        input && phi && input2 && phi2 ? NSET_OK : nset_fail_oom(err, n2 * NSET_SEG_INPUTS, sizeof *input);
 
     for (size_t i = 0; i < n * NSET_SEG_PHI && p->n_phi > 1 && status == NSET_OK; i++)
         phi[i] = (float)((double)p->pooled[i] / PHI_GRID / (double)p->n_phi);

@@ -15,9 +15,9 @@ nset_status nset_segmenter_open(nset_segmenter **out, const char *model_path, ns
 void nset_segmenter_close(nset_segmenter *s); /* NULL is legal */
 
 typedef struct nset_segment_options {
-    long bin;         /* frames an image; 0: half a second, or 4 */
-    double diameter;  /* of a cell in pixels */
-    double threshold; /* of centre probability; 0: the model's */
+    long bin;                   /* frames an image; 0: half a second, or 4 */
+    double diameter;            /* of a cell in pixels */
+    double threshold;           /* of centre probability; 0: the model's */
     const unsigned char *valid; /* (n_frames) 0: a frame that is left out; NULL: all are in */
 } nset_segment_options;
 
@@ -28,8 +28,8 @@ nset_status nset_segmenter_run(nset_segmenter *s, nset_movie *movie, const nset_
 
 /* What rho says of inputs (H, W, NSET_SEG_INPUTS) and pooled phi (H, W, NSET_SEG_PHI), the mean over four reflections;
  * sides of any length. Used by inference and by the choice of a threshold. */
-nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled, size_t height,
-    size_t width, nset_workers *workers, nset_error *err);
+nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled,
+    size_t height, size_t width, nset_workers *workers, nset_error *err);
 /* rho or phi with the weights of the whole network. */
 nset_status nset_segnet_part_of(nset_net **out, const nset_net *whole, nset_seg_part part, nset_error *err);
 

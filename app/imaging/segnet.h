@@ -1,8 +1,8 @@
 /* The segmenter's network and its inputs.
  *
- * phi: two 3 x 3 convolutions of one band-passed image, bounded by tanh, so that their sum over the images of a movie can
- * be taken on a fixed grid. rho: a U-Net over the pooled phi and the normalised maps. Any input may be missing: maps that
- * are not there are 0, and so is the pool of an empty set.
+ * phi: two 3 x 3 convolutions of one band-passed image, bounded by tanh, so that their sum over the images of a movie
+ * can be taken on a fixed grid. rho: a U-Net over the pooled phi and the normalised maps. Any input may be missing:
+ * maps that are not there are 0, and so is the pool of an empty set.
  *
  * Zaheer et al. 2017, "Deep Sets", theorem 2; Ronneberger et al. 2015, "U-Net"; centre votes as in Cheng et al. 2020,
  * "Panoptic-DeepLab".
@@ -22,7 +22,7 @@ enum {
 
 /* Outputs of the whole and of rho: 0 mask logit, 1 centre logit, 2 offset to the centre (row, column) / diameter. */
 typedef enum nset_seg_part {
-    NSET_SEG_WHOLE, /* inputs: maps (SET, NSET_SEG_INPUTS), images (ELEMENT, 1) */
+    NSET_SEG_WHOLE,    /* inputs: maps (SET, NSET_SEG_INPUTS), images (ELEMENT, 1) */
     NSET_SEG_PHI_ONLY, /* input: images (ELEMENT, 1); output: phi */
     NSET_SEG_RHO_ONLY, /* inputs: maps, pooled phi (SET, NSET_SEG_PHI) */
 } nset_seg_part;

@@ -72,13 +72,16 @@ static nset_status add_source(scene *s, double row, double column, double reach,
 {
     nset_status status = nset_grow(&s->sources, &s->capacity, s->n_sources + 1, sizeof *s->sources, err);
     double top = fmax(0, floor(row - reach)), left = fmax(0, floor(column - reach));
-    double bottom = fmin((double)s->o->height, ceil(row + reach) + 1), right = fmin((double)s->o->width, ceil(column + reach) + 1);
+    double bottom = fmin((double)s->o->height, ceil(row + reach) + 1),
+           right = fmin((double)s->o->width, ceil(column + reach) + 1);
     source *q;
 
     if (status != NSET_OK)
         return status;
     q = &s->sources[s->n_sources++];
-    *q = (source){ .top = (size_t)top, .left = (size_t)left, .h = bottom > top ? (size_t)(bottom - top) : 0,
+    *q = (source){ .top = (size_t)top,
+        .left = (size_t)left,
+        .h = bottom > top ? (size_t)(bottom - top) : 0,
         .w = right > left ? (size_t)(right - left) : 0 };
     q->patch = room(q->h * q->w, &status, err);
     q->trace = room(s->o->n_frames, &status, err);

@@ -1,8 +1,9 @@
 /* Simulated calcium movies with exact truth.
  *
- * In the field: ring-shaped and filled somata, some touching, some silent; blurred cells out of the plane, dendrites and
- * boutons that are active and not labelled; neuropil as bright as resting cells, textured, with slow dynamics of its own;
- * vessels, vignetting; bursting spike trains through an indicator with rise and decay; motion with jumps; photon noise.
+ * In the field: ring-shaped and filled somata, some touching, some silent; blurred cells out of the plane, dendrites
+ * and boutons that are active and not labelled; neuropil as bright as resting cells, textured, with slow dynamics of
+ * its own; vessels, vignetting; bursting spike trains through an indicator with rise and decay; motion with jumps;
+ * photon noise.
  */
 #ifndef NSET_IMAGING_SIMULATE_H
 #define NSET_IMAGING_SIMULATE_H
@@ -18,8 +19,10 @@ typedef struct nset_sim_movie_options {
 } nset_sim_movie_options;
 
 #define NSET_SIM_MOVIE_INIT                                                                                            \
-    { .height = 160, .width = 160, .n_frames = 400, .n_cells = 25, .diameter_px = 10, .rate_hz = 10, .photons = 8,     \
-        .neuropil = .7, .silent = .2, .contaminants = .4, .motion_px = .5, .seed = 1 }
+    {                                                                                                                  \
+        .height = 160, .width = 160, .n_frames = 400, .n_cells = 25, .diameter_px = 10, .rate_hz = 10, .photons = 8,   \
+        .neuropil = .7, .silent = .2, .contaminants = .4, .motion_px = .5, .seed = 1                                   \
+    }
 
 typedef struct nset_sim_cell {
     double row, column, radius_a, radius_b, angle; /* ellipse of the label */
@@ -32,8 +35,8 @@ typedef struct nset_sim_movie {
     size_t height, width, n_frames, n_cells;
     uint16_t *frames; /* (n_frames, height, width) */
     nset_sim_cell *cells;
-    float *trace;  /* (n_cells, n_frames) photons a frame of the cell */
-    float *spikes; /* (n_cells, n_frames) */
+    float *trace;       /* (n_cells, n_frames) photons a frame of the cell */
+    float *spikes;      /* (n_cells, n_frames) */
     double (*shift)[2]; /* (n_frames) rows, columns */
 } nset_sim_movie;
 

@@ -43,7 +43,7 @@ static nset_status write_regions(const nset_sim_movie *m, const char *dir, nset_
         const nset_sim_cell *c = &m->cells[i];
         if (c->n_pixels > 0)
             json_array_append_new(c->cut ? ignored : regions, json_pack("{s:i, s:o, s:b}", "id", (int)i, "coordinates",
-                coordinates(c, m->width), "active", c->active));
+                                                                  coordinates(c, m->width), "active", c->active));
     }
     snprintf(path, sizeof path, "%s/regions.json", dir);
     status = write_json(path, regions, err);

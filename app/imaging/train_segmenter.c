@@ -96,8 +96,8 @@ static nset_status one_step(trainer *t, nset_error *err)
 
 static void tell(const trainer *t, double sum[3], int count)
 {
-    nset_say("step %5llu  mask %.4f  centre %.4f  offset %.4f", (unsigned long long)t->step, sum[0] / count, sum[1] / count,
-        sum[2] / count);
+    nset_say("step %5llu  mask %.4f  centre %.4f  offset %.4f", (unsigned long long)t->step, sum[0] / count,
+        sum[1] / count, sum[2] / count);
     memset(sum, 0, 3 * sizeof *sum);
 }
 
@@ -123,8 +123,8 @@ static nset_status train(trainer *t, const char *checkpoint, nset_error *err)
         if (nset_cancelled() || (t->o->checkpoint_every > 0 && t->step % (uint64_t)t->o->checkpoint_every == 0))
             status = nset_checkpoint_save(checkpoint, t->net, &t->adam, err);
         if (status == NSET_OK && nset_cancelled())
-            status = nset_fail(err, NSET_ERR_CANCELLED, "interrupted at step %llu; go on with --resume",
-                (unsigned long long)t->step);
+            status = nset_fail(
+                err, NSET_ERR_CANCELLED, "interrupted at step %llu; go on with --resume", (unsigned long long)t->step);
     }
     nset_progress_end();
     return status;
@@ -262,7 +262,8 @@ nset_status nset_train_segmenter(const nset_train_segmenter_options *o, nset_wor
             goto done;
         t.step = t.adam.step;
     }
-    if ((status = train(&t, checkpoint, err)) != NSET_OK || (status = nset_choose_threshold(&choice, t.net, &t.kept, workers, err)) != NSET_OK)
+    if ((status = train(&t, checkpoint, err)) != NSET_OK ||
+        (status = nset_choose_threshold(&choice, t.net, &t.kept, workers, err)) != NSET_OK)
         goto done;
     clock_gettime(CLOCK_MONOTONIC, &end);
     if ((status = save(&t, &choice, (double)(end.tv_sec - start.tv_sec), err)) == NSET_OK)

@@ -7,8 +7,8 @@
 #include <neuroset/workers.h>
 
 typedef struct nset_train_segmenter_options {
-    const char *out;      /* model file; its card stands beside it as NAME.json */
-    const char *labelled; /* folders of labelled summary images, separated by commas; NULL: simulated movies only */
+    const char *out;       /* model file; its card stands beside it as NAME.json */
+    const char *labelled;  /* folders of labelled summary images, separated by commas; NULL: simulated movies only */
     const char *keep_back; /* names of fields left out for choosing the threshold, separated by commas; or NULL */
     uint64_t seed;
     long steps, simulated, checkpoint_every;
