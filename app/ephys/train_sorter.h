@@ -27,7 +27,7 @@ typedef struct nset_train_sorter_options {
 
 #define NSET_TRAIN_SORTER_INIT                                                                                         \
     {                                                                                                                  \
-        .seed = 1, .steps = 2500, .recordings = 40, .seconds = 12, .rate = 2e-3, .checkpoint_every = 500               \
+        .seed = 1, .steps = 5000, .recordings = 60, .seconds = 12, .rate = 2e-3, .checkpoint_every = 500               \
     }
 
 /* Errors: NSET_ERR_IO, NSET_ERR_FORMAT (a checkpoint of another network), NSET_ERR_NOMEM, NSET_ERR_CANCELLED (the
