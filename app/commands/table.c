@@ -4,6 +4,7 @@
 const nset_command *const nset_commands[] = {
     &nset_cmd_compare,
     &nset_cmd_info,
+    &nset_cmd_segment,
     &nset_cmd_simulate,
     &nset_cmd_sort,
     &nset_cmd_train,

@@ -1,0 +1,231 @@
+/* neuroset segment FILE... -o DIR: a calcium movie to masks, traces and events. */
+#include "commands/commands.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <neuroset/workers.h>
+
+#include "cli/models.h"
+#include "cli/progress.h"
+#include "imaging/motion.h"
+#include "imaging/segmenter.h"
+#include "imaging/write.h"
+#include "results/run.h"
+
+typedef struct settings {
+    nset_common common;
+    const char *output, *model, *believe, *motion;
+    double rate, pixel_um, diameter, threshold, reach;
+    long bin;
+    bool overwrite;
+} settings;
+
+#define AT(field) offsetof(settings, field)
+static const opt_spec options[] = {
+    { .name = "output", .letter = 'o', .type = OPT_TEXT, .at = AT(output), .unit = "DIR", .help = "result folder" },
+    { .name = "overwrite", .type = OPT_FLAG, .at = AT(overwrite), .help = "replace an existing result folder" },
+    { .name = "rate",
+        .type = OPT_FLOAT,
+        .at = AT(rate),
+        .min = 1e-3,
+        .max = 1e5,
+        .unit = "Hz",
+        .help = "frames a second, when the file does not tell" },
+    { .name = "pixel",
+        .type = OPT_FLOAT,
+        .at = AT(pixel_um),
+        .min = 1e-4,
+        .max = 1e4,
+        .unit = "um",
+        .help = "size of a pixel, when the file does not tell" },
+    { .name = "believe",
+        .type = OPT_CHOICE,
+        .at = AT(believe),
+        .unit = "pages|metadata",
+        .help = "whom to believe when the pages of a movie and its metadata disagree" },
+    { .name = "diameter",
+        .type = OPT_FLOAT,
+        .at = AT(diameter),
+        .min = 3,
+        .max = 200,
+        .fallback = "10",
+        .unit = "pixels",
+        .help = "of a cell" },
+    { .name = "threshold",
+        .letter = 't',
+        .type = OPT_FLOAT,
+        .at = AT(threshold),
+        .min = 0,
+        .max = 1,
+        .fallback = "0",
+        .help = "least probability of a cell; 0: the model's own" },
+    { .name = "bin",
+        .type = OPT_INT,
+        .at = AT(bin),
+        .min = 0,
+        .max = 1e6,
+        .fallback = "0",
+        .unit = "frames",
+        .help = "frames averaged into one image of the set; 0: half a second" },
+    { .name = "motion",
+        .type = OPT_CHOICE,
+        .at = AT(motion),
+        .fallback = "rigid",
+        .unit = "rigid|none",
+        .help = "how frames are registered" },
+    { .name = "reach",
+        .type = OPT_FLOAT,
+        .at = AT(reach),
+        .min = 0,
+        .max = 1000,
+        .fallback = "0",
+        .unit = "pixels",
+        .help = "largest shift of a frame; 0: a tenth of the smaller side" },
+    { .name = "model",
+        .type = OPT_TEXT,
+        .at = AT(model),
+        .fallback = "segmenter",
+        .unit = "NAME",
+        .help = "segmenting network, a name or a file" },
+    { 0 },
+};
+
+/* What one run holds. */
+typedef struct job {
+    const settings *s;
+    nset_movie *movie;
+    nset_motion motion;
+    nset_workers *workers;
+    nset_run_folder *folder;
+    json_t *found; /* borrowed from the folder */
+} job;
+
+static nset_status open_folder(job *j, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
+{
+    nset_status status = nset_run_folder_open(&j->folder, j->s->output, j->s->overwrite, err);
+    json_t *json, *line, *inputs;
+    size_t i;
+
+    if (status != NSET_OK)
+        return status;
+    json = nset_run_folder_json(j->folder);
+    inputs = json_array();
+    for (i = 0; i < n_args; i++)
+        json_array_append_new(inputs, json_string(args[i]));
+    json_object_set_new(json, "command", json_string("segment"));
+    json_object_set_new(json, "version", json_string(NSET_VERSION));
+    json_object_set_new(json, "input", inputs);
+    json_object_set(json, "settings", origins);
+    json_object_set(json, "facts", j->movie->facts);
+    json_object_set_new(json, "found", j->found = json_object());
+    json_array_foreach(j->movie->warnings, i, line) nset_run_folder_warn(j->folder, "%s", json_string_value(line));
+    nset_say("%lld frames of %zu x %zu", (long long)j->movie->n_frames, j->movie->height, j->movie->width);
+    return NSET_OK;
+}
+
+static nset_status keep_shifts(job *j, nset_error *err)
+{
+    double largest = 0;
+    size_t jumps = 0;
+
+    for (size_t t = 0; t < j->motion.n_frames; t++) {
+        jumps += !j->motion.valid[t];
+        largest = fmax(largest, hypot(j->motion.shift[t][0], j->motion.shift[t][1]) * j->motion.valid[t]);
+    }
+    json_object_set_new(j->found, "still", json_boolean(j->motion.still));
+    json_object_set_new(j->found, "largest_shift_px", json_real(largest));
+    json_object_set_new(j->found, "frames_left_out", json_integer((json_int_t)jumps));
+    if (j->motion.still)
+        nset_say("the movie is still: frames are not moved");
+    if (jumps)
+        nset_run_folder_warn(
+            j->folder, "%zu frames jump or show nothing to register: left out of the images (shifts.csv)", jumps);
+    return nset_shifts_write(&j->motion, j->folder, err);
+}
+
+static nset_status register_frames(job *j, nset_error *err)
+{
+    nset_movie *still = NULL;
+    nset_status status;
+
+    if (!strcmp(j->s->motion, "none"))
+        return NSET_OK;
+    if ((status = nset_motion_estimate(&j->motion, j->movie, j->s->reach, j->workers, err)) != NSET_OK ||
+        (status = keep_shifts(j, err)) != NSET_OK)
+        return status;
+    if (!j->motion.still) {
+        if ((status = nset_motion_open(&still, j->movie, &j->motion, err)) != NSET_OK)
+            return status;
+        j->movie = still;
+    }
+    nset_run_folder_stage(j->folder, "motion", 0);
+    return NSET_OK;
+}
+
+static nset_status work(job *j, const char *model, nset_error *err)
+{
+    nset_segmenter *segmenter = NULL;
+    nset_masks *masks = NULL, *rejected = NULL;
+    nset_maps *summary = NULL;
+    nset_segment_options o = { .bin = j->s->bin, .diameter = j->s->diameter, .threshold = j->s->threshold };
+    nset_status status;
+
+    if ((status = nset_segmenter_open(&segmenter, model, j->workers, err)) != NSET_OK ||
+        (status = register_frames(j, err)) != NSET_OK)
+        goto done;
+    o.valid = j->motion.valid;
+    if ((status = nset_segmenter_run(segmenter, j->movie, &o, &masks, &rejected, &summary, err)) != NSET_OK)
+        goto done;
+    nset_run_folder_stage(j->folder, "segment", summary->n * summary->height * summary->width * sizeof(float));
+    json_object_set_new(j->found, "cells", json_integer((json_int_t)masks->n));
+    json_object_set_new(j->found, "rejected", json_integer((json_int_t)rejected->n));
+    if ((status = nset_masks_write(masks, rejected, j->folder, err)) != NSET_OK ||
+        (status = nset_summary_write(summary, masks, j->folder, err)) != NSET_OK)
+        goto done;
+    nset_run_folder_stage(j->folder, "write", 0);
+    nset_say("%zu cells, %zu candidates rejected", masks->n, rejected->n);
+
+done:
+    nset_segmenter_close(segmenter);
+    nset_masks_free(masks);
+    nset_masks_free(rejected);
+    nset_maps_free(summary);
+    return status;
+}
+
+static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
+{
+    const settings *s = settings_;
+    nset_movie_options in = { .rate_hz = s->rate, .pixel_um = s->pixel_um, .believe = s->believe };
+    job j = { .s = s };
+    char model[4096];
+    nset_status status;
+
+    if (!s->output)
+        return nset_fail(err, NSET_ERR_ARG, "-o DIR is missing: where shall the result go?");
+    if ((status = nset_model_find(model, sizeof model, s->model, err)) == NSET_OK &&
+        (status = nset_movie_open(&j.movie, args, n_args, &in, err)) == NSET_OK &&
+        (status = nset_workers_create(&j.workers, (size_t)s->common.threads, err)) == NSET_OK &&
+        (status = open_folder(&j, args, n_args, origins, err)) == NSET_OK &&
+        (status = work(&j, model, err)) == NSET_OK) {
+        status = nset_run_folder_commit(j.folder, err);
+        j.folder = NULL;
+    }
+    nset_run_folder_abort(j.folder);
+    nset_workers_free(j.workers);
+    nset_movie_close(j.movie);
+    nset_motion_fini(&j.motion);
+    return status;
+}
+
+const nset_command nset_cmd_segment = {
+    .name = "segment",
+    .arguments = "FILE... -o DIR",
+    .help = "masks, traces and events of cells from calcium movies",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .min_arguments = 1,
+    .max_arguments = 100000,
+    .run = run,
+};
