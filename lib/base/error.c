@@ -12,6 +12,10 @@ nset_status nset_fail(nset_error *err, nset_status status, const char *format, .
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
+        for (unsigned char *c = (unsigned char *)err->text; *c;
+             c++) /* a damaged file's bytes must not break the line */
+            if (*c < ' ' || *c == 127)
+                *c = '?';
     }
     return status;
 }

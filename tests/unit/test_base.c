@@ -28,6 +28,9 @@ START_TEST(the_first_cause_wins_and_nobody_may_listen)
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = 0;
     err = (nset_error){ 0 };
+    nset_fail(&err, NSET_ERR_IO, "a\nb\x7f\tc\xc3\xa9");
+    ck_assert_str_eq(err.text, "a?b??c\xc3\xa9");
+    err = (nset_error){ 0 };
     nset_fail(&err, NSET_ERR_IO, "%s", longer);
     ck_assert_uint_eq(strlen(err.text), sizeof err.text - 1);
 }

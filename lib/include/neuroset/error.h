@@ -27,9 +27,9 @@ typedef struct nset_error {
     char text[512];
 } nset_error;
 
-/* Fills err unless it is NULL or already filled; returns status. */
-NSET_API nset_status nset_fail(nset_error *err, nset_status status, const char *format, ...)
-    NSET_PRINTF(3, 4);
+/* Fills err unless it is NULL or already filled; returns status. The text is one line: control characters become '?'.
+ */
+NSET_API nset_status nset_fail(nset_error *err, nset_status status, const char *format, ...) NSET_PRINTF(3, 4);
 
 /* The same for an allocation of n elements of size bytes. */
 NSET_API nset_status nset_fail_oom(nset_error *err, size_t n, size_t size);
