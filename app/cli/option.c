@@ -86,8 +86,8 @@ static bool parse_number(const opt_spec *o, const char *text, double *value)
     } else if (*end) {
         return false;
     }
-    if (o->type != OPT_FLOAT && *value != floor(*value))
-        return false;
+    if (o->type != OPT_FLOAT && (*value != floor(*value) || fabs(*value) > 0x1p53))
+        return false; /* a double holds every whole number up to there */
     return (o->min == 0 && o->max == 0) || (*value >= o->min && *value <= o->max);
 }
 
