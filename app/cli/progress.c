@@ -91,7 +91,8 @@ void nset_progress_at(double done)
         return;
     time = now();
     share = state.total > 0 ? fmin(done / state.total, 1) : 1;
-    if (state.terminal ? time - state.shown_at > .1 : (int)(share * 10) > state.shown_tenth && share < 1) {
+    if (time - state.shown_at > (state.terminal ? .1 : 1) &&
+        (state.terminal || ((int)(share * 10) > state.shown_tenth && share < 1))) {
         state.shown_at = time;
         state.shown_tenth = (int)(share * 10);
         show(share * state.total, time);

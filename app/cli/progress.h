@@ -1,6 +1,7 @@
 /* What a long job tells while it runs, and how it learns that it must stop.
  *
- * On a terminal one line rewritten at most 10 times a second; otherwise a plain line each 10 %; nothing with --quiet.
+ * On a terminal one line rewritten at most 10 times a second; otherwise a plain line each 10 %, a second apart or more,
+ * and one at the end; nothing with --quiet.
  * To stderr; stdout carries results only.
  */
 #ifndef NSET_CLI_PROGRESS_H

@@ -76,6 +76,22 @@ static nset_status make_names(nset_run_folder *f, const char *dir, nset_error *e
     return NSET_OK;
 }
 
+/* The words of the command line, as the system keeps them. */
+static void add_command_line(json_t *json)
+{
+    FILE *in = fopen("/proc/self/cmdline", "rb");
+    json_t *words = json_array();
+    char *word = NULL;
+    size_t room = 0;
+
+    while (in && getdelim(&word, &room, '\0', in) > 0)
+        json_array_append_new(words, json_string(word));
+    free(word);
+    if (in)
+        fclose(in);
+    json_object_set_new(json, "command_line", words);
+}
+
 nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool overwrite, nset_error *err)
 {
     nset_run_folder *f = nset_calloc(1, sizeof *f);
@@ -88,6 +104,7 @@ nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool ov
         release(f);
         return status;
     }
+    add_command_line(f->json);
     f->overwrite = overwrite;
     f->stage_start = now();
     if (lstat(f->dir, &s) == 0 && !overwrite)
@@ -237,7 +254,7 @@ static nset_status write_json(nset_run_folder *f, nset_error *err)
     json_object_set_new(f->json, "status", json_string("done"));
     member(f->json, "warnings", json_array);
     if ((status = nset_atomic_open(&file, path, err)) == NSET_OK) {
-        json_dumpf(f->json, nset_atomic_stream(file), JSON_INDENT(2));
+        json_dumpf(f->json, nset_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(15));
         fputc('\n', nset_atomic_stream(file));
         status = nset_atomic_commit(file, err);
     }
