@@ -9,14 +9,22 @@
 #include "cli/progress.h"
 #include "ephys/parts.h"
 
-enum { LEAST_EVENTS = 20, LEAST_PART = 12, MOST_EVENTS = 20000, SMALL_SHANK = 8, COMPONENTS = 8 };
+enum {
+    LEAST_EVENTS = 20,
+    LEAST_PART = 12,
+    MOST_EVENTS = 20000,
+    MOST_EVENTS_A_CHANNEL = 4000,
+    SMALL_SHANK = 8,
+    COMPONENTS = 8
+};
 enum { FEATURES = COMPONENTS + NSET_EMBEDDING, PIECE = 512, TAPS_REACH = 6 };
 /* Weight of the principal components beside the embedding, both in noise units. On 13 recordings of another simulator
  * .5 gave the best mean accuracy, above the components alone and the embedding alone. */
 #define COMPONENT_WEIGHT .5f
 #define SMALL_UM 110. /* a shank of few contacts this close together is one group */
 #define NEAR_UM 60.
-#define BEFORE_S .0006 /* of the peak */
+#define BATCH_BYTES 134217728. /* snippets in memory at once */
+#define BEFORE_S .0006         /* of the peak */
 #define AFTER_S .0008
 
 typedef struct grouping {
@@ -80,6 +88,14 @@ static nset_status make_groups(grouping *g, const nset_probe *probe, nset_error 
 
 /* ---- features ---- */
 
+/* Events of one group and what is known of each. */
+typedef struct group_events {
+    size_t n, m, d; /* events, channels, numbers of a snippet */
+    size_t *channel;
+    const nset_event **event;
+    float *x, *z; /* (n, d) snippets, (n, NSET_EMBEDDING) */
+} group_events;
+
 typedef struct feature_room {
     nset_whitened *w;
     const nset_probe *probe;
@@ -88,6 +104,9 @@ typedef struct feature_room {
     nset_neighbours near;
     float *row, *tokens; /* snippet of all channels; tokens of a piece of events */
     int64_t offset[PIECE + 1];
+    size_t n_piece;
+    float *to[PIECE]; /* where the embedding of each event of the piece goes */
+    float embedding[PIECE * NSET_EMBEDDING];
 } feature_room;
 
 static size_t samples_before(const nset_whitened *w)
@@ -153,70 +172,95 @@ static size_t group_channels(const feature_room *f, const grouping *g, size_t gr
     return n;
 }
 
-static nset_status principal_features(float *out, feature_room *f, const nset_event *const *event, size_t n,
-    const size_t *channel, size_t m, nset_error *err)
+static void group_events_fini(group_events *q)
 {
-    size_t length = snippet_length(f->w), n_channels = f->probe->n_channels, d = length * m;
-    float *x = nset_calloc(n * d, sizeof *x);
-    nset_status status = x ? NSET_OK : nset_fail_oom(err, n * d, sizeof *x);
+    nset_free(q->channel);
+    nset_free(q->event);
+    nset_free(q->x);
+    nset_free(q->z);
+    *q = (group_events){ 0 };
+}
 
-    for (size_t i = 0; i < n && status == NSET_OK; i++) {
-        status = nset_whitened_read(f->w, f->row, event[i]->sample - (int64_t)samples_before(f->w), length, err);
-        for (size_t t = 0; t < length; t++)
-            for (size_t c = 0; c < m; c++)
-                x[i * d + t * m + c] = f->row[t * n_channels + channel[c]];
-    }
-    if (status == NSET_OK)
-        status = nset_principal(out, x, n, d, COMPONENTS, err);
-    nset_free(x);
+static nset_status group_events_init(
+    group_events *q, const feature_room *f, const grouping *g, size_t group, size_t n, nset_error *err)
+{
+    q->n = 0;
+    if (!(q->channel = nset_calloc(f->probe->n_channels, sizeof *q->channel)))
+        return nset_fail_oom(err, f->probe->n_channels, sizeof *q->channel);
+    q->m = group_channels(f, g, group, q->channel);
+    q->d = snippet_length(f->w) * q->m;
+    q->event = nset_calloc(n, sizeof *q->event);
+    q->x = nset_calloc(n, q->d * sizeof *q->x);
+    q->z = nset_calloc(n, NSET_EMBEDDING * sizeof *q->z);
+    return q->event && q->x && q->z ? NSET_OK : nset_fail_oom(err, n, q->d * sizeof *q->x);
+}
+
+/* Embeds the piece of events that has been gathered. */
+static nset_status embed_piece(feature_room *f, nset_error *err)
+{
+    nset_status status = nset_event_net_embed(f->net, f->n_piece, f->offset, f->tokens, f->embedding, NULL, NULL, err);
+
+    for (size_t i = 0; i < f->n_piece && status == NSET_OK; i++)
+        memcpy(f->to[i], f->embedding + i * NSET_EMBEDDING, NSET_EMBEDDING * sizeof *f->embedding);
+    f->n_piece = 0;
     return status;
 }
 
-/* f->tokens, f->offset := the channels around each of count events. */
-static nset_status take_tokens(feature_room *f, const nset_event *const *event, size_t count, nset_error *err)
+static nset_status take_snippet(feature_room *f, group_events *q, const nset_event *e, nset_error *err)
+{
+    size_t length = snippet_length(f->w), n_channels = f->probe->n_channels;
+    float *x = q->x + q->n * q->d;
+    nset_status status;
+
+    if ((status = nset_whitened_read(f->w, f->row, e->sample - (int64_t)samples_before(f->w), length, err)) != NSET_OK)
+        return status;
+    for (size_t t = 0; t < length; t++)
+        for (size_t c = 0; c < q->m; c++)
+            x[t * q->m + c] = f->row[t * n_channels + q->channel[c]];
+    return NSET_OK;
+}
+
+static nset_status take_event(feature_room *f, group_events *q, const nset_event *e, nset_error *err)
 {
     size_t before = token_samples_before(f->w), length = token_samples(f->w), n_channels = f->probe->n_channels;
     float to_noise = 1 / nset_whitened_density(f->w);
-    nset_status status = NSET_OK;
+    size_t i = f->n_piece;
+    nset_status status;
 
-    for (size_t i = 0; i < count && status == NSET_OK; i++) {
-        status = nset_whitened_read(f->w, f->row, event[i]->sample - (int64_t)before, length, err);
-        for (size_t k = 0; k < length * n_channels; k++)
-            f->row[k] *= to_noise;
-        f->offset[i + 1] = f->offset[i] + (int64_t)nset_event_tokens(f->tokens + f->offset[i] * NSET_TOKEN, NULL,
-                                              f->row, length, n_channels, (int64_t)before, event[i]->channel, &f->sets,
-                                              f->probe, nset_whitened_rate(f->w));
-    }
-    return status;
+    if ((status = take_snippet(f, q, e, err)) != NSET_OK ||
+        (status = nset_whitened_read(f->w, f->row, e->sample - (int64_t)before, length, err)) != NSET_OK)
+        return status;
+    for (size_t k = 0; k < length * n_channels; k++)
+        f->row[k] *= to_noise;
+    f->offset[i + 1] =
+        f->offset[i] + (int64_t)nset_event_tokens(f->tokens + f->offset[i] * NSET_TOKEN, NULL, f->row, length,
+                           n_channels, (int64_t)before, e->channel, &f->sets, f->probe, nset_whitened_rate(f->w));
+    f->to[i] = q->z + q->n * NSET_EMBEDDING;
+    q->event[q->n++] = e;
+    f->n_piece++;
+    return f->n_piece == PIECE ? embed_piece(f, err) : NSET_OK;
 }
 
 /* out (n, FEATURES) := principal components of the snippets beside what the set network makes of each event. */
-static nset_status take_features(float *out, feature_room *f, const nset_event *const *event, size_t n,
-    const size_t *channel, size_t m, nset_error *err)
+static nset_status take_features(float *out, const group_events *q, nset_error *err)
 {
-    float *p = nset_calloc(n * COMPONENTS, sizeof *p), *z = nset_calloc(n * NSET_EMBEDDING, sizeof *z);
-    nset_status status = p && z ? NSET_OK : nset_fail_oom(err, n * FEATURES, sizeof *p);
+    float *p = nset_calloc(q->n * COMPONENTS, sizeof *p);
+    nset_status status = p ? NSET_OK : nset_fail_oom(err, q->n * COMPONENTS, sizeof *p);
 
     if (status == NSET_OK)
-        status = principal_features(p, f, event, n, channel, m, err);
-    for (size_t i = 0; i < n && status == NSET_OK; i += PIECE) {
-        size_t count = n - i < PIECE ? n - i : PIECE;
-        if ((status = take_tokens(f, event + i, count, err)) == NSET_OK)
-            status = nset_event_net_embed(f->net, count, f->offset, f->tokens, z + i * NSET_EMBEDDING, NULL, NULL, err);
-    }
-    for (size_t i = 0; i < n && status == NSET_OK; i++) {
+        status = nset_principal(p, q->x, q->n, q->d, COMPONENTS, err);
+    for (size_t i = 0; i < q->n && status == NSET_OK; i++) {
         for (size_t k = 0; k < COMPONENTS; k++)
             out[i * FEATURES + k] = COMPONENT_WEIGHT * p[i * COMPONENTS + k];
-        memcpy(out + i * FEATURES + COMPONENTS, z + i * NSET_EMBEDDING, NSET_EMBEDDING * sizeof *z);
+        memcpy(out + i * FEATURES + COMPONENTS, q->z + i * NSET_EMBEDDING, NSET_EMBEDDING * sizeof *q->z);
     }
     nset_free(p);
-    nset_free(z);
     return status;
 }
 
 /* ---- parts ---- */
 
-static nset_status add_parts(nset_trains *trains, const nset_event *const *event, const int32_t *label, size_t n,
+static nset_status add_parts(nset_trains *trains, const nset_event **event, const int32_t *label, size_t n,
     size_t n_parts, size_t n_channels, nset_error *err)
 {
     int64_t *sample = nset_calloc(n, sizeof *sample);
@@ -241,58 +285,108 @@ static nset_status add_parts(nset_trains *trains, const nset_event *const *event
     return status;
 }
 
-static nset_status cluster_group(nset_trains *trains, feature_room *f, const grouping *g, size_t group,
-    const nset_event *const *event, size_t n, uint64_t seed, nset_error *err)
+static nset_status cluster_group(
+    nset_trains *trains, const group_events *q, size_t n_channels, size_t group, uint64_t seed, nset_error *err)
 {
-    size_t n_channels = f->probe->n_channels, n_parts = 0, m;
-    size_t *channel = nset_calloc(n_channels, sizeof *channel);
-    float *x = nset_calloc(n * FEATURES, sizeof *x);
-    int32_t *label = nset_calloc(n, sizeof *label);
-    nset_status status = channel && x && label ? NSET_OK : nset_fail_oom(err, n * FEATURES, sizeof *x);
+    size_t n_parts = 0;
+    float *x = nset_calloc(q->n * FEATURES, sizeof *x);
+    int32_t *label = nset_calloc(q->n, sizeof *label);
+    nset_status status = x && label ? NSET_OK : nset_fail_oom(err, q->n * FEATURES, sizeof *x);
 
-    if (status == NSET_OK) {
-        m = group_channels(f, g, group, channel);
-        status = take_features(x, f, event, n, channel, m, err);
-    }
     if (status == NSET_OK)
-        status = nset_parts(label, &n_parts, x, n, FEATURES, seed, group, err);
+        status = take_features(x, q, err);
     if (status == NSET_OK)
-        status = add_parts(trains, event, label, n, n_parts, n_channels, err);
-    nset_free(channel);
+        status = nset_parts(label, &n_parts, x, q->n, FEATURES, seed, group, err);
+    if (status == NSET_OK)
+        status = add_parts(trains, q->event, label, q->n, n_parts, n_channels, err);
     nset_free(x);
     nset_free(label);
+    return status;
+}
+
+/* Groups first .. last - 1 in one pass over the recording. chosen[e]: event e takes part. */
+static nset_status cluster_batch(nset_trains *trains, feature_room *f, const grouping *g, const nset_events *events,
+    const unsigned char *chosen, const size_t *count, size_t first, size_t last, uint64_t seed, nset_error *err)
+{
+    group_events *q = nset_calloc(last - first, sizeof *q);
+    nset_status status = q ? NSET_OK : nset_fail_oom(err, last - first, sizeof *q);
+
+    for (size_t k = first; k < last && status == NSET_OK; k++)
+        status = group_events_init(&q[k - first], f, g, k, count[k], err);
+    for (size_t e = 0; e < events->n && status == NSET_OK; e++) {
+        size_t k = g->group_of[events->event[e].channel];
+        if (chosen[e] && k >= first && k < last)
+            status = take_event(f, &q[k - first], &events->event[e], err);
+        if (status == NSET_OK && nset_cancelled())
+            status = nset_fail_cancelled(err);
+    }
+    if (status == NSET_OK)
+        status = embed_piece(f, err);
+    for (size_t k = first; k < last && status == NSET_OK; k++) {
+        if (count[k] >= LEAST_EVENTS)
+            status = cluster_group(trains, &q[k - first], f->probe->n_channels, k, seed, err);
+        group_events_fini(&q[k - first]);
+        nset_progress_at((double)(k + 1) / (double)g->n_groups);
+    }
+    for (size_t k = first; k < last && q; k++)
+        group_events_fini(&q[k - first]);
+    nset_free(q);
+    return status;
+}
+
+/* chosen[e] of all events, of large groups an even spread; count[k]: those of group k. */
+static nset_status choose_events(
+    unsigned char *chosen, size_t *count, const nset_events *events, const grouping *g, nset_error *err)
+{
+    size_t *all = nset_calloc(g->n_groups, sizeof *all), *seen = nset_calloc(g->n_groups, sizeof *seen);
+    nset_status status = all && seen ? NSET_OK : nset_fail_oom(err, g->n_groups, sizeof *all);
+
+    for (size_t e = 0; e < events->n && status == NSET_OK; e++)
+        all[g->group_of[events->event[e].channel]]++;
+    for (size_t e = 0; e < events->n && status == NSET_OK; e++) {
+        size_t k = g->group_of[events->event[e].channel], most = g->small[k] ? MOST_EVENTS : MOST_EVENTS_A_CHANNEL;
+        if (all[k] <= most || seen[k]++ * most / all[k] >= count[k]) {
+            chosen[e] = 1;
+            count[k]++;
+        }
+    }
+    nset_free(all);
+    nset_free(seen);
     return status;
 }
 
 nset_status nset_cluster_events(nset_trains *trains, nset_whitened *w, const nset_events *events,
     const nset_probe *probe, nset_event_net *net, uint64_t seed, nset_error *err)
 {
-    feature_room f = { .w = w, .probe = probe, .net = net };
-    const nset_event **event = nset_calloc(events->n, sizeof *event);
+    feature_room *f = nset_calloc(1, sizeof *f);
+    unsigned char *chosen = nset_calloc(events->n, 1);
+    size_t *count = nset_calloc(probe->n_channels, sizeof *count);
     grouping g = { 0 };
     nset_status status;
 
-    if (!event)
-        return nset_fail_oom(err, events->n, sizeof *event);
-    if ((status = make_groups(&g, probe, err)) != NSET_OK || (status = room_init(&f, err)) != NSET_OK)
+    if (!f || !chosen || !count) {
+        status = nset_fail_oom(err, events->n + 1, 1);
         goto done;
-    for (size_t k = 0; k < g.n_groups && status == NSET_OK; k++) {
-        size_t all = 0, n = 0, i = 0;
-        for (size_t e = 0; e < events->n; e++)
-            all += g.group_of[events->event[e].channel] == k;
-        for (size_t e = 0; e < events->n; e++) /* an even spread when there are very many */
-            if (g.group_of[events->event[e].channel] == k && (all <= MOST_EVENTS || i++ * MOST_EVENTS / all >= n))
-                event[n++] = &events->event[e];
-        if (nset_cancelled())
-            status = nset_fail_cancelled(err);
-        else if (n >= LEAST_EVENTS)
-            status = cluster_group(trains, &f, &g, k, event, n, seed, err);
-        nset_progress_at((double)(k + 1) / (double)g.n_groups);
+    }
+    *f = (feature_room){ .w = w, .probe = probe, .net = net };
+    if ((status = make_groups(&g, probe, err)) != NSET_OK || (status = room_init(f, err)) != NSET_OK ||
+        (status = choose_events(chosen, count, events, &g, err)) != NSET_OK)
+        goto done;
+    for (size_t first = 0, last; first < g.n_groups && status == NSET_OK; first = last) {
+        double bytes = 0;
+        for (last = first; last < g.n_groups && (bytes < BATCH_BYTES || last == first); last++) {
+            size_t m = f->near.offset[g.home[last] + 1] - f->near.offset[g.home[last]];
+            bytes += 4. * (double)(count[last] * m * snippet_length(w));
+        }
+        status = cluster_batch(trains, f, &g, events, chosen, count, first, last, seed, err);
     }
 
 done:
-    room_fini(&f);
+    if (f)
+        room_fini(f);
     grouping_fini(&g);
-    nset_free(event);
+    nset_free(f);
+    nset_free(chosen);
+    nset_free(count);
     return status;
 }

@@ -11,7 +11,7 @@
 #include "cli/progress.h"
 #include "signal/fft.h"
 
-enum { FFT = NSET_FFT / 2, BINS = FFT / 2 + 1, HOP = NSET_HOP / 2, PASSES = 60, HOLD = 12 };
+enum { FFT = NSET_FFT / 8, BINS = FFT / 2 + 1, ROW = (BINS + 7) / 8 * 8, HOP = NSET_HOP / 8, PASSES = 60, HOLD = 12 };
 #define LAMBDA (1 / (.15f * .15f))
 #define NONE -1e9f
 
@@ -78,9 +78,9 @@ static void make_spectra(void *ctx, size_t first, size_t last, size_t chunk)
 
     (void)chunk;
     for (size_t k = first; k < last; k++) {
-        m->spectra[k] = nset_calloc(m->n_used[k] * BINS, sizeof **m->spectra);
+        m->spectra[k] = nset_calloc(m->n_used[k] * ROW, sizeof **m->spectra);
         for (size_t u = 0; u < m->n_used[k] && w && m->spectra[k]; u++) {
-            fftwf_complex *z = m->spectra[k] + u * BINS;
+            fftwf_complex *z = m->spectra[k] + u * ROW;
             memset(w, 0, FFT * sizeof *w);
             for (size_t s = 0; s < m->length; s++)
                 w[s] = m->t->data[(k * m->length + s) * n + m->used[k * n + u]];
@@ -163,7 +163,7 @@ static nset_status prepare(matcher *m, const double *count, double n_samples, ns
     m->near = nset_calloc(m->n, sizeof *m->near);
     m->n_near = nset_calloc(m->n, sizeof *m->n_near);
     m->x = nset_calloc(FFT * n, sizeof *m->x);
-    m->spectrum = nset_calloc(n * BINS, sizeof *m->spectrum);
+    m->spectrum = nset_calloc(n * ROW, sizeof *m->spectrum);
     m->b = nset_calloc(m->n * FFT, sizeof *m->b);
     m->g = nset_calloc(m->n * FFT, sizeof *m->g);
     m->best = nset_calloc(FFT, sizeof *m->best);
@@ -227,7 +227,7 @@ static void transform_channels(void *ctx, size_t first, size_t last, size_t chun
             continue;
         for (size_t t = 0; t < FFT; t++)
             x[t] = m->x[t * n + c];
-        nset_fft_forward(m->fft, x, m->spectrum + c * BINS);
+        nset_fft_forward(m->fft, x, m->spectrum + c * ROW);
     }
     if (!x)
         m->failed = true;
@@ -244,8 +244,8 @@ static void answer_templates(void *ctx, size_t first, size_t last, size_t chunk)
         float *b = m->b + k * FFT, *g = m->g + k * FFT;
         memset(sum, 0, BINS * sizeof *sum);
         for (size_t u = 0; u < m->n_used[k]; u++) {
-            fftwf_complex *w = m->spectra[k] + u * BINS;
-            fftwf_complex *x = m->spectrum + m->used[k * m->t->n_channels + u] * BINS;
+            fftwf_complex *w = m->spectra[k] + u * ROW;
+            fftwf_complex *x = m->spectrum + m->used[k * m->t->n_channels + u] * ROW;
             for (size_t i = 0; i < BINS; i++) {
                 sum[i][0] += w[i][0] * x[i][0] - w[i][1] * x[i][1];
                 sum[i][1] += w[i][0] * x[i][1] + w[i][1] * x[i][0];
