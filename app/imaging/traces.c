@@ -1,0 +1,309 @@
+#include "imaging/traces.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <neuroset/memory.h>
+
+#include "cli/progress.h"
+#include "imaging/baseline.h"
+#include "imaging/footprints.h"
+#include "imaging/oasis.h"
+#include "imaging/unmix.h"
+#include "signal/robust.h"
+
+static const double NEUROPIL = .7; /* share of the ring's light that is also in the mask: a mean over cells and sets */
+enum { ROI_CHUNK = 8, BLOCK_BYTES = 16 << 20, MAX_BLOCK = 64 };
+
+typedef struct halves { /* running moments of the two half traces */
+    double n, mean[2], square[2], cross;
+} halves;
+
+typedef struct job {
+    nset_traces *t;
+    nset_masks *masks;
+    nset_rings rings;
+    nset_overlaps overlaps;
+    halves *halves; /* (n_rois) */
+    float *frame;   /* (n_block, height * width) */
+    size_t n_pixels, first, n_block;
+    nset_status *status; /* (chunks) of finishing */
+} job;
+
+/* ---- the pass over the frames ---- */
+
+/* Mean of y over pixel (n), weighted if weight is given, and half[2] the plain means of its even and odd places. */
+static double mean_of(const float *y, const int32_t *pixel, const float *weight, size_t n, double half[2])
+{
+    double sum = 0, total = 0, part[2] = { 0 }, count[2] = { 0 };
+
+    for (size_t k = 0; k < n; k++) {
+        double x = (double)y[pixel[k]], w = weight ? (double)weight[k] : 1;
+        sum += w * x;
+        part[k & 1] += x;
+    }
+    if (isfinite(sum)) {
+        total = weight ? 1 : (double)n;
+        count[0] = (double)(n - n / 2);
+        count[1] = (double)(n / 2);
+    } else { /* once more without the pixels that are not numbers */
+        sum = part[0] = part[1] = 0;
+        for (size_t k = 0; k < n; k++) {
+            double x = (double)y[pixel[k]], w = weight ? (double)weight[k] : 1;
+            if (!isfinite(x))
+                continue;
+            sum += w * x;
+            total += w;
+            part[k & 1] += x;
+            count[k & 1]++;
+        }
+    }
+    half[0] = count[0] > 0 ? part[0] / count[0] : 0;
+    half[1] = count[1] > 0 ? part[1] / count[1] : 0;
+    return total > 0 ? sum / total : 0;
+}
+
+static void add_halves(halves *h, const double x[2])
+{
+    double before[2], after[2];
+
+    h->n++;
+    for (int i = 0; i < 2; i++) {
+        before[i] = x[i] - h->mean[i];
+        h->mean[i] += before[i] / h->n;
+        after[i] = x[i] - h->mean[i];
+        h->square[i] += before[i] * after[i];
+    }
+    h->cross += before[0] * after[1];
+}
+
+static void take_block(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    job *j = ctx;
+    nset_traces *t = j->t;
+
+    (void)chunk;
+    for (size_t b = 0; b < j->n_block; b++)
+        for (size_t i = first; i < last; i++) {
+            const float *y = j->frame + b * j->n_pixels;
+            const nset_roi *roi = &j->masks->roi[i];
+            size_t ring = j->rings.offset[i], n_ring = j->rings.offset[i + 1] - ring,
+                   at = i * t->n_frames + j->first + b;
+            double half[2], around[2];
+            t->raw[at] = (float)mean_of(y, roi->pixel, roi->weight, roi->n_pixels, half);
+            t->neuropil[at] = (float)mean_of(y, j->rings.pixel + ring, NULL, n_ring, around);
+            half[0] -= NEUROPIL * around[0];
+            half[1] -= NEUROPIL * around[1];
+            add_halves(&j->halves[i], half);
+        }
+}
+
+static nset_status read_frames(job *j, nset_movie *movie, nset_workers *workers, nset_error *err)
+{
+    size_t n_frames = j->t->n_frames, block = BLOCK_BYTES / (j->n_pixels * sizeof *j->frame + 1) + 1;
+    nset_status status = NSET_OK;
+
+    if (j->masks->n == 0)
+        return NSET_OK;
+    block = block < MAX_BLOCK ? block : MAX_BLOCK;
+    if (!(j->frame = nset_calloc(block * j->n_pixels, sizeof *j->frame)))
+        return nset_fail_oom(err, block * j->n_pixels, sizeof *j->frame);
+    nset_progress_begin("traces", (double)n_frames, "frames");
+    for (j->first = 0; j->first < n_frames && status == NSET_OK; j->first += j->n_block) {
+        j->n_block = n_frames - j->first < block ? n_frames - j->first : block;
+        for (size_t b = 0; b < j->n_block && status == NSET_OK; b++)
+            status = movie->read(movie, j->frame + b * j->n_pixels, (int64_t)(j->first + b), err);
+        if (status == NSET_OK)
+            nset_parallel_for(workers, j->masks->n, ROI_CHUNK, take_block, j);
+        nset_progress_at((double)(j->first + j->n_block));
+        if (status == NSET_OK && nset_cancelled())
+            status = nset_fail_cancelled(err);
+    }
+    nset_progress_end();
+    return status;
+}
+
+/* ---- cell by cell ---- */
+
+typedef struct room { /* of one thread's chunk */
+    float *a, *b;     /* (n_frames + 1) */
+    nset_oasis *oasis;
+} room;
+
+static bool is_constant(const float *x, size_t n)
+{
+    for (size_t t = 1; t < n; t++)
+        if (x[t] < x[0] || x[t] > x[0])
+            return false;
+    return true;
+}
+
+static double snr_of(const float *dff, size_t n, double noise, float *scratch)
+{
+    float middle, high;
+
+    if (!(noise > 0))
+        return 0;
+    memcpy(scratch, dff, n * sizeof *dff);
+    middle = nset_median(scratch, n);
+    high = nset_select(scratch, n, (n - 1) * 99 / 100);
+    return ((double)high - (double)middle) / noise;
+}
+
+static void finish_roi(const job *j, size_t i, room *r)
+{
+    nset_traces *t = j->t;
+    size_t n = t->n_frames, at = i * n;
+    double window = fmax(round(60 * t->rate_hz), 1), sd, floor;
+    float *dff = t->dff + at, *corrected = t->corrected + at;
+
+    if (is_constant(corrected, n)) {
+        t->flags[i] |= NSET_TRACE_CONSTANT;
+        t->decay_s[i] = .5f;
+        return;
+    }
+    sd = nset_trace_noise(corrected, n, r->a);
+    memcpy(r->a, t->raw + at, n * sizeof *r->a);
+    /* a cell darker than its surroundings has no rest level of its own to divide by */
+    floor = fmax(fmax(3 * sd, .05 * fabs((double)nset_median(r->a, n))), 1e-6);
+    if (nset_trace_baseline(r->b, corrected, n, window < (double)n ? (size_t)window : n, sd, floor, r->a))
+        t->flags[i] |= NSET_TRACE_FLOOR;
+    for (size_t k = 0; k < n; k++)
+        dff[k] = (corrected[k] - r->b[k]) / r->b[k];
+    t->noise[i] = (float)nset_trace_noise(dff, n, r->a);
+    j->masks->roi[i].snr = snr_of(dff, n, (double)t->noise[i], r->a);
+    sd = nset_trace_decay(dff, n, (double)t->noise[i], t->rate_hz);
+    t->decay_s[i] = (float)(-1 / (log(sd) * t->rate_hz));
+    nset_oasis_fit(r->oasis, r->a, t->events + at, dff, n, sd, (double)t->noise[i]);
+}
+
+static void finish_rois(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    job *j = ctx;
+    size_t n = j->t->n_frames;
+    room r = { nset_calloc(n + 1, sizeof *r.a), nset_calloc(n + 1, sizeof *r.b), NULL };
+
+    j->status[chunk] = r.a && r.b ? nset_oasis_create(&r.oasis, n, NULL) : NSET_ERR_NOMEM;
+    for (size_t i = first; i < last && j->status[chunk] == NSET_OK; i++) {
+        halves *h = &j->halves[i];
+        size_t n_ring = j->rings.offset[i + 1] - j->rings.offset[i];
+        double product = sqrt(h->square[0]) * sqrt(h->square[1]);
+        j->masks->roi[i].snr = 0;
+        j->masks->roi[i].stability = product > 0 && j->masks->roi[i].n_pixels > 1 ? h->cross / product : NAN;
+        j->t->flags[i] |= n_ring == 0 ? NSET_TRACE_NO_RING : n_ring < NSET_RING_PIXELS ? NSET_TRACE_SMALL_RING : 0;
+        j->t->flags[i] |= j->overlaps.offset[i + 1] - j->overlaps.offset[i] > 1 ? NSET_TRACE_UNMIXED : 0;
+        finish_roi(j, i, &r);
+    }
+    nset_oasis_free(r.oasis);
+    nset_free(r.a);
+    nset_free(r.b);
+}
+
+static nset_status finish(job *j, nset_workers *workers, nset_error *err)
+{
+    nset_traces *t = j->t;
+    size_t n_chunks = (t->n_rois + ROI_CHUNK - 1) / ROI_CHUNK;
+    nset_status status;
+
+    for (size_t k = 0; k < t->n_rois * t->n_frames; k++)
+        t->corrected[k] = (float)((double)t->raw[k] - NEUROPIL * (double)t->neuropil[k]);
+    if ((status = nset_unmix(t->corrected, t->n_rois, t->n_frames, &j->overlaps, workers, err)) != NSET_OK)
+        return status;
+    if (!(j->status = nset_calloc(n_chunks, sizeof *j->status)))
+        return nset_fail_oom(err, n_chunks, sizeof *j->status);
+    nset_parallel_for(workers, t->n_rois, ROI_CHUNK, finish_rois, j);
+    for (size_t k = 0; k < n_chunks; k++)
+        if (j->status[k] != NSET_OK)
+            return nset_fail_oom(err, t->n_frames, sizeof *t->raw);
+    return NSET_OK;
+}
+
+/* ---- life ---- */
+
+static nset_status create(nset_traces **out, size_t n_rois, size_t n_frames, double rate_hz, nset_error *err)
+{
+    nset_traces *t = nset_calloc(1, sizeof *t);
+    float **array[] = { t ? &t->raw : NULL, t ? &t->neuropil : NULL, t ? &t->corrected : NULL, t ? &t->dff : NULL,
+        t ? &t->events : NULL };
+    size_t n;
+
+    if (!t || __builtin_mul_overflow(n_rois, n_frames, &n)) {
+        nset_free(t);
+        return nset_fail_oom(err, n_rois, n_frames);
+    }
+    *t = (nset_traces){ .n_rois = n_rois, .n_frames = n_frames, .rate_hz = rate_hz > 0 ? rate_hz : 10 };
+    for (size_t k = 0; k < sizeof array / sizeof *array; k++)
+        if (!(*array[k] = nset_calloc(n, sizeof **array[k])))
+            goto no_memory;
+    t->noise = nset_calloc(n_rois, sizeof *t->noise);
+    t->decay_s = nset_calloc(n_rois, sizeof *t->decay_s);
+    t->flags = nset_calloc(n_rois, sizeof *t->flags);
+    if (!t->noise || !t->decay_s || !t->flags)
+        goto no_memory;
+    *out = t;
+    return NSET_OK;
+
+no_memory:
+    nset_traces_free(t);
+    return nset_fail_oom(err, n, sizeof(float));
+}
+
+void nset_traces_free(nset_traces *t)
+{
+    if (!t)
+        return;
+    nset_free(t->raw);
+    nset_free(t->neuropil);
+    nset_free(t->corrected);
+    nset_free(t->dff);
+    nset_free(t->events);
+    nset_free(t->noise);
+    nset_free(t->decay_s);
+    nset_free(t->flags);
+    nset_free(t);
+}
+
+static nset_status check(const nset_movie *movie, const nset_masks *masks, nset_error *err)
+{
+    size_t n_pixels = movie->height * movie->width;
+
+    if (masks->height != movie->height || masks->width != movie->width)
+        return nset_fail(err, NSET_ERR_ARG, "masks of %zu x %zu pixels, a movie of %zu x %zu", masks->height,
+            masks->width, movie->height, movie->width);
+    for (size_t i = 0; i < masks->n; i++)
+        for (size_t k = 0; k < masks->roi[i].n_pixels; k++)
+            if (masks->roi[i].pixel[k] < 0 || (size_t)masks->roi[i].pixel[k] >= n_pixels)
+                return nset_fail(err, NSET_ERR_ARG, "mask %zu: pixel %d is outside of %zu x %zu", i,
+                    (int)masks->roi[i].pixel[k], masks->height, masks->width);
+    return NSET_OK;
+}
+
+nset_status nset_traces_make(
+    nset_traces **out, nset_movie *movie, nset_masks *masks, double rate_hz, nset_workers *workers, nset_error *err)
+{
+    job j = { .masks = masks };
+    nset_status status;
+
+    if ((status = check(movie, masks, err)) != NSET_OK ||
+        (status = create(&j.t, masks->n, (size_t)movie->n_frames, rate_hz, err)) != NSET_OK)
+        return status;
+    j.n_pixels = movie->height * movie->width;
+    if (!(j.halves = nset_calloc(masks->n, sizeof *j.halves)))
+        status = nset_fail_oom(err, masks->n, sizeof *j.halves);
+    if (status == NSET_OK && (status = nset_rings_make(&j.rings, masks, err)) == NSET_OK &&
+        (status = nset_overlaps_make(&j.overlaps, masks, err)) == NSET_OK &&
+        (status = read_frames(&j, movie, workers, err)) == NSET_OK)
+        status = finish(&j, workers, err);
+    nset_rings_fini(&j.rings);
+    nset_overlaps_fini(&j.overlaps);
+    nset_free(j.halves);
+    nset_free(j.frame);
+    nset_free(j.status);
+    if (status != NSET_OK) {
+        nset_traces_free(j.t);
+        return status;
+    }
+    *out = j.t;
+    return NSET_OK;
+}
