@@ -8,11 +8,13 @@
 
 #include "cli/progress.h"
 #include "ephys/compare.h"
+#include "imaging/compare.h"
 
 typedef struct settings {
     nset_common common;
     bool json, per_unit;
-    double delta_ms, rate;
+    double delta_ms, rate, dist, iou;
+    const char *ignore, *active;
 } settings;
 
 #define AT(field) offsetof(settings, field)
@@ -34,6 +36,31 @@ static const opt_spec options[] = {
         .max = 1e6,
         .unit = "Hz",
         .help = "sampling rate; else as the truth or what was found says" },
+    { .name = "dist",
+        .type = OPT_FLOAT,
+        .at = AT(dist),
+        .min = 0,
+        .max = 1000,
+        .fallback = "5",
+        .unit = "pixels",
+        .help = "masks: centres closer than this are the same cell" },
+    { .name = "iou",
+        .type = OPT_FLOAT,
+        .at = AT(iou),
+        .min = 0.01,
+        .max = 1,
+        .fallback = "0.5",
+        .help = "masks: least intersection over union of the same cell" },
+    { .name = "ignore",
+        .type = OPT_TEXT,
+        .at = AT(ignore),
+        .unit = "FILE",
+        .help = "masks: labels that are neither found nor missed" },
+    { .name = "active",
+        .type = OPT_TEXT,
+        .at = AT(active),
+        .unit = "FILE",
+        .help = "masks: JSON list of the true ids that were active; adds the recall of these" },
     { 0 },
 };
 
@@ -131,10 +158,82 @@ done:
     return status;
 }
 
+/* ---- masks ---- */
+
+static json_t *match_json(const nset_match_score *s, bool with_active)
+{
+    json_t *j = json_pack("{s:f, s:f, s:f, s:I, s:I, s:I}", "precision", s->precision, "recall", s->recall, "f1", s->f1,
+        "hits", (json_int_t)s->hits, "found", (json_int_t)s->found, "truth", (json_int_t)s->truth);
+
+    if (with_active) {
+        json_object_set_new(j, "active_recall", json_real(s->active_recall));
+        json_object_set_new(j, "active", json_integer((json_int_t)s->active));
+    }
+    return j;
+}
+
+static json_t *masks_json(const nset_mask_score *s, bool with_active)
+{
+    return json_pack("{s:o, s:o, s:{s:f, s:f, s:f}}", "centre", match_json(&s->centre, with_active), "iou",
+        match_json(&s->iou, with_active), "shape", "inclusion", s->inclusion, "exclusion", s->exclusion, "mean_iou",
+        s->mean_iou);
+}
+
+static void print_match(const char *name, const nset_match_score *s, double transposed_f1, bool with_active)
+{
+    printf("%-7s precision %.3f  recall %.3f  F1 %.3f   (%zu of %zu found, %zu labels)", name, s->precision, s->recall,
+        s->f1, s->hits, s->found, s->truth);
+    if (with_active)
+        printf("  active recall %.3f of %zu", s->active_recall, s->active);
+    printf("   transposed F1 %.3f\n", transposed_f1);
+}
+
+static void print_masks(const nset_mask_score score[2], bool with_active, bool as_json)
+{
+    if (as_json) {
+        json_t *j = json_pack("{s:s, s:o, s:o}", "rules", "neurofinder centres, IoU assignment", "as_given",
+            masks_json(&score[0], with_active), "transposed", masks_json(&score[1], with_active));
+        json_dumpf(j, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(j);
+        return;
+    }
+    print_match("centre", &score[0].centre, score[1].centre.f1, with_active);
+    print_match("iou", &score[0].iou, score[1].iou.f1, with_active);
+    printf("shape   inclusion %.3f  exclusion %.3f  mean IoU %.3f\n", score[0].inclusion, score[0].exclusion,
+        score[0].mean_iou);
+}
+
+/* A high score of the transposed masks tells that rows and columns are mixed up. */
+static nset_status compare_masks(const settings *s, const char *found_path, const char *truth_path, nset_error *err)
+{
+    nset_regions *found = NULL, *truth = NULL, *ignore = NULL;
+    nset_mask_score score[2];
+    nset_status status;
+
+    if ((status = nset_regions_read(&found, found_path, err)) != NSET_OK ||
+        (status = nset_regions_read(&truth, truth_path, err)) != NSET_OK ||
+        (s->ignore && (status = nset_regions_read(&ignore, s->ignore, err)) != NSET_OK) ||
+        (s->active && (status = nset_regions_mark_active(truth, s->active, err)) != NSET_OK) ||
+        (status = nset_compare_masks(&score[0], found, truth, ignore, s->dist, s->iou, err)) != NSET_OK)
+        goto done;
+    nset_regions_transpose(found);
+    if ((status = nset_compare_masks(&score[1], found, truth, ignore, s->dist, s->iou, err)) == NSET_OK)
+        print_masks(score, truth->has_active, s->json);
+
+done:
+    nset_regions_free(found);
+    nset_regions_free(truth);
+    nset_regions_free(ignore);
+    return status;
+}
+
 static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     (void)n_args;
     (void)origins;
+    if (nset_is_regions(args[0]) && nset_is_regions(args[1]))
+        return compare_masks(settings_, args[0], args[1], err);
     return compare_sortings(settings_, args[0], args[1], err);
 }
 
