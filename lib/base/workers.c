@@ -109,8 +109,8 @@ size_t nset_workers_count(const nset_workers *w)
     return w ? w->n_helpers + 1 : 1;
 }
 
-void nset_parallel_for(nset_workers *w, size_t n, size_t size,
-    void (*fn)(void *ctx, size_t first, size_t last, size_t chunk), void *ctx)
+void nset_parallel_for(
+    nset_workers *w, size_t n, size_t size, void (*fn)(void *ctx, size_t first, size_t last, size_t chunk), void *ctx)
 {
     job j = { .fn = fn, .ctx = ctx, .n = n, .size = size ? size : 1 };
     bool nested = inside_job;

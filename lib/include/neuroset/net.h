@@ -40,7 +40,7 @@ typedef enum nset_pool {
     NSET_POOL_MAX, /* gradient shared equally among exact ties */
     NSET_POOL_MIN,
     NSET_POOL_LSE, /* m + log(mean(exp(z - m))), m = max z */
-} nset_pool;      /* an empty set pools to 0 */
+} nset_pool;       /* an empty set pools to 0 */
 
 typedef enum nset_activation { NSET_RELU, NSET_ELU, NSET_GELU, NSET_TANH, NSET_SIGMOID } nset_activation;
 
@@ -76,8 +76,8 @@ NSET_API nset_node nset_net_equivariant(nset_net *net, nset_node x, const char *
 
 /* A row of length * channels numbers, (length, channels), is a sequence; zero padding, odd kernel; the result has
  * ceil(length / stride) * c_out numbers. name.weight (kernel * channels, c_out), name.bias (c_out). */
-NSET_API nset_node nset_net_conv1d(nset_net *net, nset_node x, const char *name, size_t length, size_t kernel,
-    size_t stride, size_t c_out);
+NSET_API nset_node nset_net_conv1d(
+    nset_net *net, nset_node x, const char *name, size_t length, size_t kernel, size_t stride, size_t c_out);
 /* kernel x kernel (odd), zero padding, stride 1. name.weight (kernel * kernel * d, c_out), name.bias (c_out). */
 NSET_API nset_node nset_net_conv2d(nset_net *net, nset_node x, const char *name, size_t kernel, size_t c_out);
 NSET_API nset_node nset_net_down(nset_net *net, nset_node x); /* level + 1: mean of 2 x 2; H and W even there */

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <neuroset/error.h>
 
-/* out (d) := sums over the n rows of x (n, d), row i at x + i * stride (in numbers). -0 counts as 0; any NaN gives NaN. */
+/* out (d) := sums over the n rows of x (n, d), row i at x + i * stride (in numbers). -0 counts as 0; any NaN gives NaN.
+ */
 NSET_API void nset_exact_sum_rows(float *out, const float *x, size_t n, size_t d, size_t stride);
 
 /* The same for one column of n doubles, relative error <= n^2 2^-53 of the largest. */

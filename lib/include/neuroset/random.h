@@ -21,11 +21,11 @@ typedef struct nset_random {
 NSET_API nset_random nset_random_stream(uint64_t seed, const char *name, uint64_t index);
 
 NSET_API uint32_t nset_random_u32(nset_random *r);
-NSET_API double nset_random_uniform(nset_random *r);               /* [0, 1), 53 bits */
-NSET_API double nset_random_normal(nset_random *r);                /* mean 0, sd 1 */
-NSET_API uint32_t nset_random_below(nset_random *r, uint32_t n);   /* 0 .. n-1, unbiased; n > 0 */
-NSET_API double nset_random_exponential(nset_random *r);           /* mean 1 */
-NSET_API double nset_random_gamma(nset_random *r, double shape);   /* scale 1; shape > 0 */
+NSET_API double nset_random_uniform(nset_random *r);             /* [0, 1), 53 bits */
+NSET_API double nset_random_normal(nset_random *r);              /* mean 0, sd 1 */
+NSET_API uint32_t nset_random_below(nset_random *r, uint32_t n); /* 0 .. n-1, unbiased; n > 0 */
+NSET_API double nset_random_exponential(nset_random *r);         /* mean 1 */
+NSET_API double nset_random_gamma(nset_random *r, double shape); /* scale 1; shape > 0 */
 NSET_API uint32_t nset_random_poisson(nset_random *r, double mean);
 NSET_API void nset_random_shuffle(nset_random *r, size_t *index, size_t n);
 

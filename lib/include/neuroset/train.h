@@ -33,10 +33,13 @@ NSET_API double nset_clip_gradient(nset_real *grad, size_t n, double limit);
 /* ---- losses: return the mean loss, dx := its gradient (dx may be NULL). weight (n) may be NULL: ones. Means are over
  * the sum of weights; 0 when that is 0. ---- */
 
-NSET_API double nset_loss_mse(nset_real *dx, const nset_real *x, const nset_real *target, const nset_real *weight, size_t n);
-NSET_API double nset_loss_mae(nset_real *dx, const nset_real *x, const nset_real *target, const nset_real *weight, size_t n);
+NSET_API double nset_loss_mse(
+    nset_real *dx, const nset_real *x, const nset_real *target, const nset_real *weight, size_t n);
+NSET_API double nset_loss_mae(
+    nset_real *dx, const nset_real *x, const nset_real *target, const nset_real *weight, size_t n);
 /* Binary cross-entropy of logits; target in [0, 1]. */
-NSET_API double nset_loss_bce(nset_real *dx, const nset_real *x, const nset_real *target, const nset_real *weight, size_t n);
+NSET_API double nset_loss_bce(
+    nset_real *dx, const nset_real *x, const nset_real *target, const nset_real *weight, size_t n);
 /* Softmax cross-entropy of logits x (n, k), label (n). */
 NSET_API double nset_loss_softmax(nset_real *dx, const nset_real *x, const int32_t *label, size_t n, size_t k);
 /* Supervised contrastive loss of embeddings z (n, d), normalised inside (Khosla et al. 2020, eq. 2). label < 0: a

@@ -1,0 +1,29 @@
+#!/bin/sh
+# neuroset segment on a simulated movie: score, the same bytes, trivial and hostile input.
+. "$(dirname "$0")/common.sh"
+segment() { "$neuroset" segment "$@" -q; }
+
+"$neuroset" simulate movie -o "$tmp/movie" --height 96 --width 96 --frames 120 --cells 10 --seed 11 -q
+segment "$tmp/movie/movie.tif" -o "$tmp/a"
+for f in run.json rois.json labels.tif rois.csv traces.npz traces.csv summary/mean.tif summary/mean.png; do
+    [ -s "$tmp/a/$f" ] || fail "no $f"
+done
+"$neuroset" compare "$tmp/a" "$tmp/movie/regions.json" >"$tmp/score" || fail 'compare'
+
+results='rois.json labels.tif rois.csv traces.npz traces.csv shifts.csv summary/mean.tif'
+segment "$tmp/movie/movie.tif" -o "$tmp/b" --threads 1
+segment "$tmp/movie/movie.tif" -o "$tmp/c" --threads 3 --memory 256MB
+same "$tmp/a" "$tmp/b" $results
+same "$tmp/a" "$tmp/c" $results
+
+expect 2 'exists already' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/a" -q
+"$neuroset" simulate movie -o "$tmp/one" --height 32 --width 40 --frames 1 --cells 2 -q
+segment "$tmp/one/movie.tif" -o "$tmp/oneout"
+"$neuroset" simulate movie -o "$tmp/tiny" --height 8 --width 9 --frames 5 --cells 0 -q
+segment "$tmp/tiny/movie.tif" -o "$tmp/tinyout"
+head -c 20000 "$tmp/movie/movie.tif" >"$tmp/cut.tif"
+expect 3 'cut.tif' "$neuroset" segment "$tmp/cut.tif" -o "$tmp/cutout" -q
+nothing_left "$tmp/cutout"
+printf 'no movie' >"$tmp/no.tif"
+expect 3 'no.tif' "$neuroset" segment "$tmp/no.tif" -o "$tmp/noout" -q
+nothing_left "$tmp/noout"
