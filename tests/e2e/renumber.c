@@ -1,4 +1,5 @@
-/* renumber IN OUT: writes OUT.bin, OUT.json and OUT.probe.json with the channels of IN.bin in reverse, probe and all. */
+/* renumber IN OUT: writes OUT.bin, OUT.json and OUT.probe.json with the channels of IN.bin in reverse, probe and all.
+ */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
