@@ -1,0 +1,45 @@
+#!/bin/sh
+# speed.sh PEAK NEUROSET: speed of sorting and segmenting against real time, and peak memory on long files, on two threads.
+# The long files are sparse: zeros that take no disk. Bars: the lines say them; a line that misses its bar ends in MISS.
+set -eu
+peak=$1 neuroset=$2
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+
+report() { # report NAME VALUE UNIT <=|>= BAR
+    verdict=$(awk "BEGIN { print $2 $4 $5 ? \"\" : \"MISS\" }")
+    printf '%-52s %8s %-14s %s %s  %s\n' "$1" "$2" "$3" "$4" "$5" "$verdict"
+    [ -z "$verdict" ] || failed=1
+}
+
+measure() { # measure COMMAND...: sets seconds and megabytes
+    rm -rf "$tmp/out"
+    "$peak" "$neuroset" "$@" -o "$tmp/out" -q --threads 2 >"$tmp/log"
+    read -r seconds megabytes <<TEXT
+$(tail -1 "$tmp/log")
+TEXT
+}
+ratio() { awk "BEGIN { printf \"%.3g\", $1 / $2 }"; }
+
+"$neuroset" simulate recording --seed 5 --seconds 60 --channels 32 -o "$tmp/rec" -q >/dev/null
+measure sort "$tmp/rec/recording.bin"
+report 'sort, 32 channels, 60 s at 30 kHz' "$(ratio "$seconds" 60)" 'x real time' '<=' 0.3
+
+"$neuroset" simulate movie --seed 5 --height 512 --width 512 --frames 1000 --cells 150 -o "$tmp/movie" -q >/dev/null
+movie=$(find "$tmp/movie" -name '*.tif' | head -1)
+measure segment "$movie" --motion none
+report 'segment, 512 x 512, 1000 frames, without motion' "$(ratio 1000 "$seconds")" 'frames/s' '>=' 150
+report 'segment, 512 x 512, 1000 frames: peak memory' "$megabytes" MB '<=' 1000
+measure segment "$movie"
+report 'segment, 512 x 512, 1000 frames, with motion' "$(ratio 1000 "$seconds")" 'frames/s' '>=' 0
+
+for length in 30 120; do
+    truncate -s $((384 * 2 * 30000 * length)) "$tmp/long.bin"
+    measure sort "$tmp/long.bin" --format raw --channels 384 --rate 30000 --gain 0.195
+    report "sort, 384 channels, $length s of silence: peak memory" "$megabytes" MB '<=' 1500
+done
+"$neuroset" simulate recording --seed 6 --seconds 10 --channels 384 --units 100 -o "$tmp/wide" -q >/dev/null
+measure sort "$tmp/wide/recording.bin"
+report 'sort, 384 channels, 10 s, 100 units: peak memory' "$megabytes" MB '<=' 1500
+exit $failed
