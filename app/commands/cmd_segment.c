@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "imaging/motion.h"
 #include "imaging/segmenter.h"
+#include "imaging/traces.h"
 #include "imaging/write.h"
 #include "results/run.h"
 
@@ -168,6 +169,7 @@ static nset_status work(job *j, const char *model, nset_error *err)
     nset_segmenter *segmenter = NULL;
     nset_masks *masks = NULL, *rejected = NULL;
     nset_maps *summary = NULL;
+    nset_traces *traces = NULL;
     nset_segment_options o = { .bin = j->s->bin, .diameter = j->s->diameter, .threshold = j->s->threshold };
     nset_status status;
 
@@ -180,7 +182,11 @@ static nset_status work(job *j, const char *model, nset_error *err)
     nset_run_folder_stage(j->folder, "segment", summary->n * summary->height * summary->width * sizeof(float));
     json_object_set_new(j->found, "cells", json_integer((json_int_t)masks->n));
     json_object_set_new(j->found, "rejected", json_integer((json_int_t)rejected->n));
+    if ((status = nset_traces_make(&traces, j->movie, masks, j->movie->rate_hz, j->workers, err)) != NSET_OK)
+        goto done;
+    nset_run_folder_stage(j->folder, "traces", 5 * masks->n * traces->n_frames * sizeof(float));
     if ((status = nset_masks_write(masks, rejected, j->folder, err)) != NSET_OK ||
+        (status = nset_traces_write(traces, masks, j->folder, err)) != NSET_OK ||
         (status = nset_summary_write(summary, masks, j->folder, err)) != NSET_OK)
         goto done;
     nset_run_folder_stage(j->folder, "write", 0);
@@ -191,6 +197,7 @@ done:
     nset_masks_free(masks);
     nset_masks_free(rejected);
     nset_maps_free(summary);
+    nset_traces_free(traces);
     return status;
 }
 

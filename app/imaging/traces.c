@@ -28,6 +28,7 @@ typedef struct job {
     halves *halves; /* (n_rois) */
     float *frame;   /* (n_block, height * width) */
     size_t n_pixels, first, n_block;
+    double rate_hz;      /* given or assumed */
     nset_status *status; /* (chunks) of finishing */
 } job;
 
@@ -155,7 +156,7 @@ static void finish_roi(const job *j, size_t i, room *r)
 {
     nset_traces *t = j->t;
     size_t n = t->n_frames, at = i * n;
-    double window = fmax(round(60 * t->rate_hz), 1), sd, floor;
+    double window = fmax(round(60 * j->rate_hz), 1), sd, floor;
     float *dff = t->dff + at, *corrected = t->corrected + at;
 
     if (is_constant(corrected, n)) {
@@ -173,8 +174,8 @@ static void finish_roi(const job *j, size_t i, room *r)
         dff[k] = (corrected[k] - r->b[k]) / r->b[k];
     t->noise[i] = (float)nset_trace_noise(dff, n, r->a);
     j->masks->roi[i].snr = snr_of(dff, n, (double)t->noise[i], r->a);
-    sd = nset_trace_decay(dff, n, (double)t->noise[i], t->rate_hz);
-    t->decay_s[i] = (float)(-1 / (log(sd) * t->rate_hz));
+    sd = nset_trace_decay(dff, n, (double)t->noise[i], j->rate_hz);
+    t->decay_s[i] = (float)(-1 / (log(sd) * j->rate_hz));
     nset_oasis_fit(r->oasis, r->a, t->events + at, dff, n, sd, (double)t->noise[i]);
 }
 
@@ -232,7 +233,7 @@ static nset_status create(nset_traces **out, size_t n_rois, size_t n_frames, dou
         nset_free(t);
         return nset_fail_oom(err, n_rois, n_frames);
     }
-    *t = (nset_traces){ .n_rois = n_rois, .n_frames = n_frames, .rate_hz = rate_hz > 0 ? rate_hz : 10 };
+    *t = (nset_traces){ .n_rois = n_rois, .n_frames = n_frames, .rate_hz = rate_hz };
     for (size_t k = 0; k < sizeof array / sizeof *array; k++)
         if (!(*array[k] = nset_calloc(n, sizeof **array[k])))
             goto no_memory;
@@ -282,7 +283,7 @@ static nset_status check(const nset_movie *movie, const nset_masks *masks, nset_
 nset_status nset_traces_make(
     nset_traces **out, nset_movie *movie, nset_masks *masks, double rate_hz, nset_workers *workers, nset_error *err)
 {
-    job j = { .masks = masks };
+    job j = { .masks = masks, .rate_hz = rate_hz > 0 ? rate_hz : 10 };
     nset_status status;
 
     if ((status = check(movie, masks, err)) != NSET_OK ||

@@ -25,7 +25,7 @@ enum {
 
 typedef struct nset_traces {
     size_t n_rois, n_frames;
-    double rate_hz;
+    double rate_hz;   /* as given, 0: not known */
     float *raw;       /* (n_rois, n_frames) weighted mean of the mask, counts */
     float *neuropil;  /* (n_rois, n_frames) mean of the ring, counts; 0 without one */
     float *corrected; /* (n_rois, n_frames) raw - .7 neuropil, unmixed */
