@@ -27,6 +27,7 @@ nset_status nset_segmenter_run(nset_segmenter *s, nset_movie *movie, const nset_
     nset_masks **rejected, nset_maps **summary, nset_error *err);
 
 /* What rho says of inputs (H, W, NSET_SEG_INPUTS) and pooled phi (H, W, NSET_SEG_PHI), the mean over four reflections;
+ * where activity is known, the surer of what it says with and without. out: zeros, of that size;
  * sides of any length. Used by inference and by the choice of a threshold. */
 nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled,
     size_t height, size_t width, nset_workers *workers, nset_error *err);
