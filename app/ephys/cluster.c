@@ -21,6 +21,9 @@ enum { FEATURES = COMPONENTS + NSET_EMBEDDING, PIECE = 512, TAPS_REACH = 6 };
 /* Weight of the principal components beside the embedding, both in noise units. On 13 recordings of another simulator
  * .5 gave the best mean accuracy, above the components alone and the embedding alone. */
 #define COMPONENT_WEIGHT .5f
+/* Parts of which the network says so on average (a logit) are noise and hash, not spikes of a unit. Means of parts lie
+ * near -8 or near 9, few between. */
+#define LEAST_SPIKE -4.
 #define SMALL_UM 110. /* a shank of few contacts this close together is one group */
 #define NEAR_UM 60.
 #define BATCH_BYTES 134217728. /* snippets in memory at once */
@@ -94,6 +97,7 @@ typedef struct group_events {
     size_t *channel;
     const nset_event **event;
     float *x, *z; /* (n, d) snippets, (n, NSET_EMBEDDING) */
+    float *spike; /* (n) logit of being a spike */
 } group_events;
 
 typedef struct feature_room {
@@ -105,8 +109,8 @@ typedef struct feature_room {
     float *row, *tokens; /* snippet of all channels; tokens of a piece of events */
     int64_t offset[PIECE + 1];
     size_t n_piece;
-    float *to[PIECE]; /* where the embedding of each event of the piece goes */
-    float embedding[PIECE * NSET_EMBEDDING];
+    float *to[PIECE], *spike_to[PIECE]; /* where what is said of each event of the piece goes */
+    float embedding[PIECE * NSET_EMBEDDING], spike[PIECE];
 } feature_room;
 
 static size_t samples_before(const nset_whitened *w)
@@ -178,6 +182,7 @@ static void group_events_fini(group_events *q)
     nset_free(q->event);
     nset_free(q->x);
     nset_free(q->z);
+    nset_free(q->spike);
     *q = (group_events){ 0 };
 }
 
@@ -192,16 +197,20 @@ static nset_status group_events_init(
     q->event = nset_calloc(n, sizeof *q->event);
     q->x = nset_calloc(n, q->d * sizeof *q->x);
     q->z = nset_calloc(n, NSET_EMBEDDING * sizeof *q->z);
-    return q->event && q->x && q->z ? NSET_OK : nset_fail_oom(err, n, q->d * sizeof *q->x);
+    q->spike = nset_calloc(n, sizeof *q->spike);
+    return q->event && q->x && q->z && q->spike ? NSET_OK : nset_fail_oom(err, n, q->d * sizeof *q->x);
 }
 
 /* Embeds the piece of events that has been gathered. */
 static nset_status embed_piece(feature_room *f, nset_error *err)
 {
-    nset_status status = nset_event_net_embed(f->net, f->n_piece, f->offset, f->tokens, f->embedding, NULL, NULL, err);
+    nset_status status =
+        nset_event_net_embed(f->net, f->n_piece, f->offset, f->tokens, f->embedding, f->spike, NULL, err);
 
-    for (size_t i = 0; i < f->n_piece && status == NSET_OK; i++)
+    for (size_t i = 0; i < f->n_piece && status == NSET_OK; i++) {
         memcpy(f->to[i], f->embedding + i * NSET_EMBEDDING, NSET_EMBEDDING * sizeof *f->embedding);
+        *f->spike_to[i] = f->spike[i];
+    }
     f->n_piece = 0;
     return status;
 }
@@ -236,6 +245,7 @@ static nset_status take_event(feature_room *f, group_events *q, const nset_event
         f->offset[i] + (int64_t)nset_event_tokens(f->tokens + f->offset[i] * NSET_TOKEN, NULL, f->row, length,
                            n_channels, (int64_t)before, e->channel, &f->sets, f->probe, nset_whitened_rate(f->w));
     f->to[i] = q->z + q->n * NSET_EMBEDDING;
+    f->spike_to[i] = q->spike + q->n;
     q->event[q->n++] = e;
     f->n_piece++;
     return f->n_piece == PIECE ? embed_piece(f, err) : NSET_OK;
@@ -260,24 +270,26 @@ static nset_status take_features(float *out, const group_events *q, nset_error *
 
 /* ---- parts ---- */
 
-static nset_status add_parts(nset_trains *trains, const nset_event **event, const int32_t *label, size_t n,
-    size_t n_parts, size_t n_channels, nset_error *err)
+static nset_status add_parts(nset_trains *trains, const group_events *q, const int32_t *label, size_t n_parts,
+    size_t n_channels, nset_error *err)
 {
-    int64_t *sample = nset_calloc(n, sizeof *sample);
+    int64_t *sample = nset_calloc(q->n, sizeof *sample);
     size_t *votes = nset_calloc(n_channels, sizeof *votes);
-    nset_status status = sample && votes ? NSET_OK : nset_fail_oom(err, n, sizeof *sample);
+    nset_status status = sample && votes ? NSET_OK : nset_fail_oom(err, q->n, sizeof *sample);
 
     for (size_t p = 0; p < n_parts && status == NSET_OK; p++) {
         size_t k = 0, home = 0;
+        double spike = 0;
         memset(votes, 0, n_channels * sizeof *votes);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < q->n; i++)
             if (label[i] == (int32_t)p) {
-                sample[k++] = event[i]->sample;
-                votes[event[i]->channel]++;
+                spike += (double)q->spike[i];
+                sample[k++] = q->event[i]->sample;
+                votes[q->event[i]->channel]++;
             }
         for (size_t c = 1; c < n_channels; c++)
             home = votes[c] > votes[home] ? c : home;
-        if (k >= LEAST_PART)
+        if (k >= LEAST_PART && spike >= LEAST_SPIKE * (double)k)
             status = nset_trains_add(trains, sample, k, home, err);
     }
     nset_free(sample);
@@ -298,7 +310,7 @@ static nset_status cluster_group(
     if (status == NSET_OK)
         status = nset_parts(label, &n_parts, x, q->n, FEATURES, seed, group, err);
     if (status == NSET_OK)
-        status = add_parts(trains, q->event, label, q->n, n_parts, n_channels, err);
+        status = add_parts(trains, q, label, n_parts, n_channels, err);
     nset_free(x);
     nset_free(label);
     return status;
