@@ -30,7 +30,7 @@ step 'where to look'
 cat <<TEXT
   $out/sorted/units.csv                   a row a unit
   $out/sorted/phy/params.py               phy template-gui $out/sorted/phy/params.py
-  $out/segmented/summary/overlay.png      outlines of the cells over the mean image
+  $out/segmented/summary/outlines.png      outlines of the cells over the mean image
   $out/segmented/rois.csv, traces.csv     a row a cell; dF/F, a column a cell
   $out/*/run.json                         settings, facts, warnings, times
 TEXT

@@ -51,7 +51,8 @@ done
 head -c 120001 "$rec" >"$tmp/torn.bin"
 "$neuroset" sort "$tmp/torn.bin" -o "$tmp/torn" $raw --channels 4 2>"$tmp/stderr"
 grep -q 'torn frame' "$tmp/stderr" || fail 'a torn frame is not told'
-sed 's/"device_channel_indices": \[[^]]*\]/"device_channel_indices": [0, 1, 2, 9]/' "$source/datasets/tetrode.probe.json" >"$tmp/wrong.probe.json"
+tr -d '\n' <"$source/datasets/tetrode.probe.json" |
+    sed 's/"device_channel_indices": *\[[^]]*\]/"device_channel_indices": [0, 1, 2, 9]/' >"$tmp/wrong.probe.json"
 expect 3 'wired to channel 9' "$neuroset" sort "$rec" -o "$tmp/wrong" --probe "$tmp/wrong.probe.json" -q
 nothing_left "$tmp/wrong"
 printf 'not a model' >"$tmp/bad.safetensors"
