@@ -38,14 +38,10 @@ static int on_error(TIFF *file, void *user, const char *module, const char *form
     return 1;
 }
 
+/* Of the warnings one is an error: that a loop of directories, or more of them than libtiff walks, ends the movie. */
 static int on_warning(TIFF *file, void *user, const char *module, const char *format, va_list args)
 {
-    (void)file;
-    (void)user;
-    (void)module;
-    (void)format;
-    (void)args;
-    return 1;
+    return strstr(format, "loop") ? on_error(file, user, module, format, args) : 1;
 }
 
 static nset_status open_file(nset_tiff *t, nset_error *err)
@@ -204,6 +200,14 @@ static nset_status settle_frames(nset_tiff *t, const char *believe, nset_error *
         t->path, (long long)n->n_pages, (long long)n->n_stated, n->n_stated < n->n_pages ? " or metadata" : "");
 }
 
+/* A small copy of a page, no frame of its own. */
+static bool is_thumbnail(TIFF *file)
+{
+    uint32_t kind = 0;
+
+    return TIFFGetField(file, TIFFTAG_SUBFILETYPE, &kind) && (kind & FILETYPE_REDUCEDIMAGE);
+}
+
 static nset_status walk_pages(nset_tiff *t, nset_error *err)
 {
     nset_status status;
@@ -220,6 +224,8 @@ static nset_status walk_pages(nset_tiff *t, nset_error *err)
             t->info.kind = p.format == SAMPLEFORMAT_IEEEFP ? 'f' : p.format == SAMPLEFORMAT_INT ? 'i' : 'u';
             if ((status = read_description(t, err)) != NSET_OK)
                 return status;
+        } else if (is_thumbnail(t->file)) {
+            continue;
         } else if ((status = check_page(t, &p, t->info.n_pages, err)) != NSET_OK ||
                    (status = check_same(t, &p, t->info.n_pages, err)) != NSET_OK) {
             return status;
@@ -247,7 +253,7 @@ nset_status nset_tiff_open(nset_tiff **out, const char *path, const char *believ
     if (!(t->path = nset_strdup(path)))
         status = nset_fail_oom(err, strlen(path), 1);
     else if ((status = open_file(t, err)) == NSET_OK && (status = walk_pages(t, err)) == NSET_OK) {
-        if (t->info.n_pages == 1 || TIFFSetSubDirectory(t->file, t->offset[0])) {
+        if (TIFFCurrentDirOffset(t->file) == t->offset[0] || TIFFSetSubDirectory(t->file, t->offset[0])) {
             t->current = 0;
             t->big_endian = TIFFIsBigEndian(t->file);
             status = settle_frames(t, believe, err);
