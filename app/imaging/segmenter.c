@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include <neuroset/memory.h>
 #include <neuroset/model.h>
@@ -294,6 +295,15 @@ static nset_status add_phi(pass *p, nset_error *err)
     return NSET_OK;
 }
 
+/* phi looks at some images of a long movie only. Which ones is decided by what they show, not by their number, so that
+ * a movie in another order gives the same set. */
+static int phi_sees(const pass *p)
+{
+    size_t n = p->movie->height * p->movie->width;
+
+    return XXH3_64bits(p->image, n * sizeof *p->image) % (XXH64_hash_t)p->phi_every == 0;
+}
+
 static nset_status add_bin(pass *p, int64_t b, nset_error *err)
 {
     size_t n = p->movie->height * p->movie->width;
@@ -316,7 +326,7 @@ static nset_status add_bin(pass *p, int64_t b, nset_error *err)
     for (size_t i = 0; i < n; i++)
         p->image[i] /= (float)count;
     nset_accumulator_add(&p->sums, p->image, p->band);
-    return b % p->phi_every == 0 ? add_phi(p, err) : NSET_OK;
+    return phi_sees(p) ? add_phi(p, err) : NSET_OK;
 }
 
 /* ---- all ---- */
