@@ -6,7 +6,6 @@ cd "$(dirname "$0")/.."
 out=${1:-build/demo}
 step() { printf '\n== %s\n' "$1"; }
 
-mkdir -p "$out"
 step 'packages'
 sh tests/install.sh build
 
@@ -18,6 +17,7 @@ neuroset=build/app/neuroset
 NEUROSET_MODELS=$PWD/models
 export NEUROSET_MODELS
 
+mkdir -p "$out"
 step 'sort: a tetrode recording, its units known (datasets/tetrode.bin)'
 $neuroset sort datasets/tetrode.bin -o "$out/sorted" --overwrite
 step 'segment: a calcium movie, its cells known (datasets/movie/movie.tif)'
