@@ -6,10 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <neuroset/model.h>
 #include <neuroset/random.h>
 
 #include "imaging/accumulate.h"
 #include "imaging/decode.h"
+#include "imaging/segmenter.h"
 #include "imaging/simulate.h"
 #include "imaging/train_segmenter.h"
 
@@ -262,6 +264,68 @@ START_TEST(training_does_not_depend_on_threads)
 }
 END_TEST
 
+/* ---- the whole pass ---- */
+
+enum { SIDE_MOVIE = 24, FRAMES = 60 }; /* more frames than phi looks at */
+
+typedef struct memory_movie {
+    nset_movie movie;
+    const int *order;
+} memory_movie;
+
+static nset_status read_memory(nset_movie *self, float *frame, int64_t index, nset_error *err)
+{
+    nset_random r = nset_random_stream(8, "frame", (uint64_t)((memory_movie *)self)->order[index]);
+
+    (void)err;
+    for (int i = 0; i < SIDE_MOVIE * SIDE_MOVIE; i++)
+        frame[i] = (float)nset_random_below(&r, 1000);
+    return NSET_OK;
+}
+
+/* Untrained weights do: what the network says must not depend on the order either. */
+static nset_maps *segment_in_order(const char *model, const int *order)
+{
+    memory_movie m = {
+        { .n_frames = FRAMES, .height = SIDE_MOVIE, .width = SIDE_MOVIE, .dtype = "uint16", .read = read_memory }, order
+    };
+    nset_segment_options o = { .bin = 1, .diameter = 10 };
+    nset_segmenter *s = NULL;
+    nset_masks *masks = NULL;
+    nset_maps *maps = NULL;
+
+    ck_assert_int_eq(nset_segmenter_open(&s, model, NULL, NULL), NSET_OK);
+    ck_assert_int_eq(nset_segmenter_run(s, &m.movie, &o, &masks, NULL, &maps, NULL), NSET_OK);
+    nset_segmenter_close(s);
+    nset_masks_free(masks);
+    return maps;
+}
+
+START_TEST(a_long_movie_in_another_order_gives_the_same_bits)
+{
+    char dir[] = "/tmp/neuroset-segmenter-XXXXXX", model[64];
+    nset_meta meta[] = { { "kind", "segmenter-1" }, { "threshold", "0.5" } };
+    int forth[FRAMES], back[FRAMES];
+    nset_net *net = NULL;
+    nset_maps *a, *b;
+
+    for (int t = 0; t < FRAMES; t++)
+        back[FRAMES - 1 - t] = forth[t] = t;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(model, sizeof model, "%s/m.safetensors", dir);
+    ck_assert_int_eq(nset_segnet_build(&net, NSET_SEG_WHOLE, 2, NULL), NSET_OK);
+    ck_assert_int_eq(nset_model_save(model, net, meta, 2, NULL), NSET_OK);
+    nset_net_free(net);
+    a = segment_in_order(model, forth);
+    b = segment_in_order(model, back);
+    ck_assert_mem_eq(a->data, b->data, a->n * a->height * a->width * sizeof *a->data);
+    nset_maps_free(a);
+    nset_maps_free(b);
+    unlink(model);
+    rmdir(dir);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("segmenter");
@@ -277,6 +341,7 @@ int main(void)
     tcase_add_test(c, nothing_is_found_in_nothing);
     tcase_add_test(c, a_centre_without_votes_is_drawn_as_a_disk);
     tcase_add_test(c, a_seed_gives_the_same_movie);
+    tcase_add_test(c, a_long_movie_in_another_order_gives_the_same_bits);
     tcase_add_test(c, training_does_not_depend_on_threads);
     suite_add_tcase(suite, c);
     runner = srunner_create(suite);
