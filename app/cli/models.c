@@ -23,7 +23,7 @@ nset_status nset_model_find(char *path, size_t n, const char *name, nset_error *
 
     if (strchr(name, '/')) {
         if (access(name, R_OK))
-            return nset_fail(err, NSET_ERR_IO, "%s: there is no such model file", name);
+            return nset_fail(err, NSET_ERR_FORMAT, "%s: there is no such model file", name);
         snprintf(path, n, "%s", name);
         return NSET_OK;
     }
@@ -39,7 +39,7 @@ nset_status nset_model_find(char *path, size_t n, const char *name, nset_error *
     }
     if (exists(path, n, NSET_MODEL_DIR, "", name))
         return NSET_OK;
-    return nset_fail(err, NSET_ERR_IO,
+    return nset_fail(err, NSET_ERR_FORMAT,
         "model '%s' is neither in $NEUROSET_MODELS, nor in ../share/neuroset/models beside the program, nor in %s; "
         "name a file with --model",
         name, NSET_MODEL_DIR);

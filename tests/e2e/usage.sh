@@ -15,6 +15,7 @@ expect 2 'usage: neuroset sort' "$neuroset" sort
 expect 2 'one argument too many' "$neuroset" sort a b -o y
 expect 2 'not one of none|median' "$neuroset" sort x.bin -o y --reference mean
 expect 3 'no.such.bin' "$neuroset" sort "$tmp/no.such.bin" -o "$tmp/out" --format raw --rate 30000 --channels 4
+expect 3 'no such model' "$neuroset" sort x.bin -o y --model ./none
 printf '# comment\nthreshold = 99\n' >"$tmp/conf"
 expect 2 'conf: line 2: --threshold' "$neuroset" sort x.bin -o y --config "$tmp/conf"
 "$neuroset" --complete-bash | bash -n || fail 'the completion is no shell script'
