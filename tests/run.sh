@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 sh tests/install.sh || exit 2
 [ -n "${NEUROSET_TEST_DATA:-}" ] || NEUROSET_TEST_DATA=$PWD/../shared/data
 export NEUROSET_TEST_DATA OPENBLAS_NUM_THREADS=1
+[ ! -w /dev/shm ] || export TMPDIR=/dev/shm # replays of damaged files write thousands of them
 passed=0 failed=0 skipped=0
 
 say() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
@@ -70,9 +71,11 @@ if build 'build, warnings are errors' build -Dwerror=true; then
     part 'valgrind, a part of the unit suite' build --suite unit --setup valgrind \
         test_base test_model test_train test_recording
 fi
+# How much the sanitizers slow a test down, and gcc's guesses about text lengths, which change with them, are no faults.
+export CK_TIMEOUT_MULTIPLIER=10 UBSAN_OPTIONS=halt_on_error=1
 if build 'build with address and undefined-behaviour sanitizers' build-asan -Dbuildtype=debugoptimized \
-    -Db_sanitize=address,undefined -Dwerror=true; then
-    part 'unit suite and fuzz corpora under ASan and UBSan' build-asan --suite unit --suite fuzz --timeout-multiplier 6
+    -Db_sanitize=address,undefined; then
+    part 'unit suite and fuzz corpora under ASan and UBSan' build-asan --suite unit --suite fuzz --timeout-multiplier 8
 fi
 if build 'build with the thread sanitizer' build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Dwerror=true; then
     part 'unit suite under TSan' build-tsan --suite unit --timeout-multiplier 8
