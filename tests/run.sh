@@ -77,8 +77,9 @@ if build 'build with address and undefined-behaviour sanitizers' build-asan -Dbu
     -Db_sanitize=address,undefined -Dwerror=false; then
     part 'unit suite and fuzz corpora under ASan and UBSan' build-asan --suite unit --suite fuzz --timeout-multiplier 8
 fi
-if build 'build with the thread sanitizer' build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Dwerror=true; then
-    part 'unit suite under TSan' build-tsan --suite unit --timeout-multiplier 8
+if build 'build with the thread sanitizer' build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Dwerror=false; then
+    part 'the threaded part of the unit suite under TSan' build-tsan --suite unit --timeout-multiplier 8 \
+        test_base test_net_gates test_sort_stages test_segmenter test_motion test_traces
 fi
 
 say 'done'
