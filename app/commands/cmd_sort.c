@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "commands/commands.h"
 #include "commands/recording_options.h"
+#include "ephys/bad_channels.h"
 #include "ephys/sort.h"
 #include "ephys/write.h"
 #include "results/run.h"
@@ -15,7 +16,7 @@ typedef struct sort_settings {
     nset_recording_settings in;
     const char *output, *model, *reference;
     double threshold;
-    bool overwrite;
+    bool overwrite, keep_bad;
 } sort_settings;
 
 #define AT(field) offsetof(sort_settings, field)
@@ -43,6 +44,10 @@ static const opt_spec options[] = {
         .fallback = "sorter",
         .unit = "NAME",
         .help = "event network, a name or a file" },
+    { .name = "keep-bad-channels",
+        .type = OPT_FLAG,
+        .at = AT(keep_bad),
+        .help = "sort flat, dead, clipped, noisy and copied channels too; else they are left out and named" },
     RECORDING_ROWS(sort_settings),
     { 0 },
 };
@@ -85,7 +90,7 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     const sort_settings *s = settings;
     nset_recording_options in = nset_recording_options_of(&s->in);
     nset_run_folder *folder = NULL;
-    nset_recording *r = NULL;
+    nset_recording *r = NULL, *good = NULL;
     nset_workers *workers = NULL;
     char model[4096];
     json_t *json, *line;
@@ -108,7 +113,10 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     json_array_foreach(r->warnings, i, line) nset_run_folder_warn(folder, "%s", json_string_value(line));
     nset_say("%zu channels, %.6g s, at most %zu MB for buffers", r->source->n_channels,
         (double)r->source->n_samples / r->source->rate_hz, s->common.memory / 1000000);
-    status = work(s, r, folder, model, workers, err);
+    status = nset_leave_out_bad(&good, r, s->keep_bad, folder, workers, err);
+    nset_run_folder_stage(folder, "channels", 0);
+    if (status == NSET_OK)
+        status = work(s, good, folder, model, workers, err);
     if (status == NSET_OK) {
         status = nset_run_folder_commit(folder, err);
         folder = NULL;
@@ -117,6 +125,7 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
 done:
     nset_run_folder_abort(folder);
     nset_workers_free(workers);
+    nset_recording_close(good);
     nset_recording_close(r);
     return status;
 }
