@@ -1,6 +1,7 @@
 /* What a reader finds out about a recording's file: everything needed to turn its bytes into microvolts.
  *
- * A reader only parses headers and fills this; the one source in layout.c reads the samples. Channels are in file order
+ * A reader only parses headers and fills this; the one source in layout_source.c reads the samples: of one file, of
+ * pieces of files one after the other, or through frames where they do not lie interleaved. Channels are in file order
  * here; nset_recording_open puts them in canonical order.
  */
 #ifndef NSET_EPHYS_LAYOUT_H
@@ -9,9 +10,25 @@
 #include <stdbool.h>
 #include "ephys/recording.h"
 
+/* Frames that do not lie interleaved in a file: blocks, a file a channel, HDF5. */
+typedef struct nset_frames nset_frames;
+struct nset_frames {
+    int64_t n_frames;
+    size_t n_columns;
+    /* raw (n, n_columns) := counts of frames start .. start + n - 1, all inside. Errors: NSET_ERR_FORMAT. */
+    nset_status (*read)(nset_frames *self, double *raw, int64_t start, size_t n, nset_error *err);
+    void (*close)(nset_frames *self); /* frees self */
+};
+
 typedef struct nset_layout {
-    char *data_path; /* owned */
-    char dtype[12];  /* int16, uint16, int32, float32, float64, int8, uint8 */
+    char *data_path; /* owned; with pieces or frames what the recording is called by */
+    nset_piece *piece;
+    size_t n_pieces, cap_pieces; /* owned; none: one file, data_path from header_bytes to its end */
+    nset_frames *frames;         /* owned; not NULL: the samples come from here */
+    nset_gap *gap;
+    size_t n_gaps, cap_gaps; /* owned; where stretches do not follow each other in time; ascending */
+    double start_s;          /* time of frame 0 where the file tells it, else 0 */
+    char dtype[12];          /* int16, uint16, int32, float32, float64, int8, uint8 */
     bool big_endian;
     int64_t header_bytes;
     double rate_hz;
@@ -32,6 +49,9 @@ typedef struct nset_reader {
     /* Is path of this format? Cheap; never an error. */
     bool (*probe)(const char *path);
     nset_status (*open)(nset_layout *out, const char *path, const nset_recording_options *o, nset_error *err);
+    /* Several paths that are one recording, in the order given; NULL: one path only. */
+    nset_status (*open_many)(
+        nset_layout *out, const char *const *paths, size_t n, const nset_recording_options *o, nset_error *err);
 } nset_reader;
 
 extern const nset_reader nset_reader_json, nset_reader_npy, nset_reader_spikeglx, nset_reader_openephys,
@@ -41,11 +61,20 @@ extern const nset_reader nset_reader_json, nset_reader_npy, nset_reader_spikeglx
 nset_status nset_layout_channels(nset_layout *l, size_t n, nset_error *err);
 void nset_layout_fini(nset_layout *l);
 
+/* The next piece: n_frames frames of path from byte offset, -1: to the end of the file. Errors: NSET_ERR_NOMEM. */
+nset_status nset_layout_add_piece(nset_layout *l, const char *path, int64_t offset, int64_t n_frames, nset_error *err);
+/* Between frames sample - 1 and sample, seconds are missing; negative: the clock went back. Errors: NSET_ERR_NOMEM. */
+nset_status nset_layout_add_gap(nset_layout *l, int64_t sample, double seconds, nset_error *err);
+
+/* Whole frames of frame_bytes that the file at path holds from byte offset on. Errors: NSET_ERR_FORMAT. */
+nset_status nset_file_frames(int64_t *out, const char *path, int64_t offset, size_t frame_bytes, nset_error *err);
+
 /* A row of what info prints: value by printf, from where it came. */
 void nset_layout_fact(nset_layout *l, const char *name, const char *from, const char *format, ...) NSET_PRINTF(4, 5);
 void nset_layout_warn(nset_layout *l, const char *format, ...) NSET_PRINTF(2, 3);
 
-/* The source of a layout, canonical[i] the electrode that becomes channel i. Checks the file's length. */
+/* The source of a layout, canonical[i] the electrode that becomes channel i. Checks the lengths of the files; takes
+ * the frames of l. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
 nset_status nset_layout_source(nset_source **out, nset_layout *l, const size_t *canonical, nset_error *err);
 
 /* Bytes of a sample of a dtype, 0 when it is not one of ours. */

@@ -172,4 +172,6 @@ static nset_status open_openephys(nset_layout *l, const char *path, const nset_r
     return status;
 }
 
-const nset_reader nset_reader_openephys = { "openephys", "Open Ephys binary", true, probe, open_openephys };
+const nset_reader nset_reader_openephys = {
+    .name = "openephys", .about = "Open Ephys binary", .says_all = true, .probe = probe, .open = open_openephys
+};

@@ -131,8 +131,11 @@ static nset_status open_json(nset_layout *l, const char *path, const nset_record
     return status;
 }
 
-const nset_reader nset_reader_json = { "json", "raw binary described by the JSON file beside it", false, probe_json,
-    open_json };
+const nset_reader nset_reader_json = { .name = "json",
+    .about = "raw binary described by the JSON file beside it",
+    .says_all = false,
+    .probe = probe_json,
+    .open = open_json };
 
 /* ---- options alone ---- */
 
@@ -169,7 +172,9 @@ static nset_status open_raw(nset_layout *l, const char *path, const nset_recordi
     return NSET_OK;
 }
 
-const nset_reader nset_reader_raw = { "raw", "raw binary described by options", false, probe_raw, open_raw };
+const nset_reader nset_reader_raw = {
+    .name = "raw", .about = "raw binary described by options", .says_all = false, .probe = probe_raw, .open = open_raw
+};
 
 /* ---- NumPy ---- */
 
@@ -275,4 +280,6 @@ static nset_status open_npy(nset_layout *l, const char *path, const nset_recordi
     return NSET_OK;
 }
 
-const nset_reader nset_reader_npy = { "npy", "NumPy array (samples, channels)", true, probe_npy, open_npy };
+const nset_reader nset_reader_npy = {
+    .name = "npy", .about = "NumPy array (samples, channels)", .says_all = true, .probe = probe_npy, .open = open_npy
+};

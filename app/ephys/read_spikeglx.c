@@ -319,4 +319,6 @@ static nset_status open_spikeglx(nset_layout *l, const char *path, const nset_re
     return status;
 }
 
-const nset_reader nset_reader_spikeglx = { "spikeglx", "SpikeGLX .bin with .meta", true, probe, open_spikeglx };
+const nset_reader nset_reader_spikeglx = {
+    .name = "spikeglx", .about = "SpikeGLX .bin with .meta", .says_all = true, .probe = probe, .open = open_spikeglx
+};

@@ -23,10 +23,23 @@ void nset_recording_close(nset_recording *r)
         r->source->close(r->source);
     nset_probe_fini(&r->probe);
     nset_free(r->file_channel);
+    for (size_t i = 0; i < r->n_pieces; i++)
+        nset_free(r->piece[i].path);
+    nset_free(r->piece);
+    nset_free(r->gap);
     nset_free(r->path);
     json_decref(r->facts);
     json_decref(r->warnings);
     nset_free(r);
+}
+
+double nset_recording_seconds(const nset_recording *r, int64_t sample)
+{
+    double seconds = r->start_s + (double)sample / r->source->rate_hz;
+
+    for (size_t i = 0; i < r->n_gaps && r->gap[i].sample <= sample; i++)
+        seconds += r->gap[i].seconds;
+    return seconds;
 }
 
 static nset_status choose_reader(const nset_reader **out, const char *path, const char *format, nset_error *err)
@@ -182,6 +195,14 @@ static nset_status fill(nset_recording *r, nset_layout *l, nset_error *err)
                : !strcmp(l->dtype, "float64") ? "float64"
                : !strcmp(l->dtype, "int8")    ? "int8"
                                               : "uint8";
+    r->piece = l->piece;
+    r->n_pieces = l->n_pieces;
+    r->gap = l->gap;
+    r->n_gaps = l->n_gaps;
+    r->start_s = l->start_s;
+    l->piece = NULL;
+    l->gap = NULL;
+    l->n_pieces = l->cap_pieces = l->n_gaps = l->cap_gaps = 0;
     r->facts = json_incref(l->facts);
     r->warnings = l->warnings ? json_incref(l->warnings) : json_array();
 
@@ -198,15 +219,18 @@ nset_status nset_recording_open(nset_recording **out, const char *const *paths, 
     nset_layout l = { 0 };
     nset_status status;
 
-    if (n_paths != 1)
-        return nset_fail(err, NSET_ERR_ARG, "%zu files: one recording at a time", n_paths);
+    if (n_paths < 1)
+        return nset_fail(err, NSET_ERR_ARG, "no file is given");
     if ((status = choose_reader(&reader, paths[0], options->format, err)) != NSET_OK)
         return status;
+    if (n_paths > 1 && !reader->open_many)
+        return nset_fail(err, NSET_ERR_ARG, "%zu files: format %s is read from one path", n_paths, reader->name);
     if (!(r = nset_calloc(1, sizeof *r)))
         return nset_fail_oom(err, 1, sizeof *r);
     r->format = reader->name;
     nset_layout_fact(&l, "format", options->format ? "--format" : "the file", "%s: %s", reader->name, reader->about);
-    if ((status = reader->open(&l, paths[0], options, err)) != NSET_OK ||
+    if ((status = n_paths > 1 ? reader->open_many(&l, paths, n_paths, options, err)
+                              : reader->open(&l, paths[0], options, err)) != NSET_OK ||
         (status = apply_options(&l, reader, paths[0], options, err)) != NSET_OK ||
         (options->probe && (status = nset_probe_file(&l, options->probe, err)) != NSET_OK) ||
         (status = check_layout(&l, paths[0], err)) != NSET_OK)

@@ -26,6 +26,19 @@ typedef struct nset_recording_options {
     long header_bytes;
 } nset_recording_options;
 
+/* Frames of one file, interleaved, one after the other. */
+typedef struct nset_piece {
+    char *path;       /* owned */
+    int64_t offset;   /* byte of its first frame */
+    int64_t n_frames; /* -1: to the end of the file */
+} nset_piece;
+
+/* Between frames sample - 1 and sample. Samples are counted through the recording: a gap takes no index. */
+typedef struct nset_gap {
+    int64_t sample;
+    double seconds; /* missing there; negative: the clock went back */
+} nset_gap;
+
 typedef struct nset_recording {
     nset_source *source;  /* microvolts, canonical channel order; owned */
     nset_probe probe;     /* canonical order */
@@ -36,6 +49,11 @@ typedef struct nset_recording {
     bool big_endian;
     size_t n_file_channels; /* columns of the file, sync and others included */
     int64_t header_bytes;
+    nset_piece *piece; /* owned; of one file or of several; with n_pieces 0 the samples do not lie interleaved */
+    size_t n_pieces;
+    nset_gap *gap; /* owned; ascending, inside the recording */
+    size_t n_gaps;
+    double start_s;   /* time of sample 0, 0 where it is not told */
     double gain_uv;   /* 0 when channels differ */
     json_t *facts;    /* array of {"name", "value", "from"}: what info prints and run.json keeps */
     json_t *warnings; /* array of strings */
@@ -43,6 +61,9 @@ typedef struct nset_recording {
 
 nset_status nset_recording_open(nset_recording **out, const char *const *paths, size_t n_paths,
     const nset_recording_options *options, nset_error *err);
+/* Time of a sample: start_s + sample / rate + the gaps up to it. */
+double nset_recording_seconds(const nset_recording *r, int64_t sample);
+
 void nset_recording_close(nset_recording *r);
 
 #endif
