@@ -9,15 +9,16 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "ephys/shift.h"
 #include "signal/fft.h"
 
 enum { FFT = NSET_FFT / 8, BINS = FFT / 2 + 1, ROW = (BINS + 7) / 8 * 8, HOP = NSET_HOP / 8, PASSES = 60, HOLD = 12 };
 #define LAMBDA (1 / (.15f * .15f))
 #define NONE -1e9f
 
-typedef struct overlap { /* what a spike of unit k adds to the answers of unit j */
+typedef struct overlap { /* what a spike of template k adds to the answers of template j */
     size_t j;
-    float *d; /* (2 length - 1), lag -(length - 1) first */
+    float *d; /* (NSET_SHIFTS, 2 length - 1) for a spike moved by each shift; lag -(length - 1) first */
 } overlap;
 
 typedef struct matcher {
@@ -107,11 +108,14 @@ static bool share_channel(const matcher *m, size_t k, size_t j)
     return false;
 }
 
-/* d[lag + length - 1] := sum over s of w_k[s] w_j[s - lag]: the answer of j, lag samples after the start of k. */
+/* d[lag + length - 1] := sum over s of w_k[s] w_j[s - lag]: the answer of j, lag samples after the start of k; then the
+ * same for k moved by each shift. */
 static void correlate(const matcher *m, float *d, size_t k, size_t j)
 {
     const nset_templates *t = m->t;
     size_t n = t->n_channels, length = t->length;
+
+    float *middle = d + NSET_SHIFT_MIDDLE * (2 * length - 1);
 
     for (size_t l = 0; l < 2 * length - 1; l++) {
         int64_t lag = (int64_t)l - (int64_t)length + 1;
@@ -122,8 +126,11 @@ static void correlate(const matcher *m, float *d, size_t k, size_t j)
             for (size_t s = first; s < last; s++)
                 sum += t->data[(k * length + s) * n + c] * t->data[(j * length + (size_t)((int64_t)s - lag)) * n + c];
         }
-        d[l] = sum;
+        middle[l] = sum;
     }
+    for (size_t i = 0; i < NSET_SHIFTS; i++)
+        if (i != NSET_SHIFT_MIDDLE)
+            nset_shift(d + i * (2 * length - 1), middle, 2 * length - 1, i);
 }
 
 static void make_overlaps(void *ctx, size_t first, size_t last, size_t chunk)
@@ -141,7 +148,7 @@ static void make_overlaps(void *ctx, size_t first, size_t last, size_t chunk)
             if (!share_channel(m, k, j))
                 continue;
             o->j = j;
-            if (!(o->d = nset_calloc(2 * m->length - 1, sizeof *o->d))) {
+            if (!(o->d = nset_calloc(NSET_SHIFTS * (2 * m->length - 1), sizeof *o->d))) {
                 m->failed = true;
                 return;
             }
@@ -210,9 +217,9 @@ static void finish(matcher *m)
 
 static float gain(const matcher *m, size_t k, float b)
 {
-    float q = m->t->norm[k] * m->t->norm[k];
+    float norm = m->t->norm[k], q = norm * norm;
 
-    return b > 0 ? (b + LAMBDA) * (b + LAMBDA) / (q + LAMBDA) - LAMBDA - m->threshold[k] : NONE;
+    return b > m->t->least[k] * norm ? (b + LAMBDA) * (b + LAMBDA) / (q + LAMBDA) - LAMBDA - m->threshold[k] : NONE;
 }
 
 static void transform_channels(void *ctx, size_t first, size_t last, size_t chunk)
@@ -286,7 +293,7 @@ static int32_t second_best(const matcher *m, size_t t, int32_t unit, float *seco
 
     *second = 0; /* no spike at all */
     for (size_t k = 0; k < m->n; k++)
-        for (size_t s = first; s <= t + 3 && s < FFT && (int32_t)k != unit; s++)
+        for (size_t s = first; s <= t + 3 && s < FFT && m->t->unit[k] != m->t->unit[unit]; s++)
             if (m->g[k * FFT + s] > *second) {
                 *second = m->g[k * FFT + s];
                 found = (int32_t)k;
@@ -294,16 +301,17 @@ static int32_t second_best(const matcher *m, size_t t, int32_t unit, float *seco
     return found;
 }
 
-static void subtract(matcher *m, size_t t, size_t k, float a)
+static void subtract(matcher *m, size_t t, size_t k, float a, size_t shift)
 {
     size_t first = t + 1 < m->length ? 0 : t + 1 - m->length, last = t + m->length < FFT ? t + m->length : FFT;
 
     for (size_t i = 0; i < m->n_near[k]; i++) {
         const overlap *o = &m->near[k][i];
         float *b = m->b + o->j * FFT, *g = m->g + o->j * FFT;
+        const float *d = o->d + shift * (2 * m->length - 1);
         for (size_t s = first; s < last; s++)
-            b[s] -= a * o->d[s + m->length - 1 - t];
-        if (o->j == k)
+            b[s] -= a * d[s + m->length - 1 - t];
+        if (m->t->unit[o->j] == m->t->unit[k])
             for (size_t s = t < HOLD ? 0 : t - HOLD; s <= t + HOLD && s < FFT; s++)
                 b[s] = NONE;
         for (size_t s = first; s < last; s++)
@@ -322,6 +330,17 @@ static bool is_peak(const matcher *m, size_t t)
     return true;
 }
 
+/* The shift at which template k answers most near sample t, and its answer there. */
+static size_t place(const matcher *m, size_t t, size_t k, float *b)
+{
+    const float *at = m->b + k * FFT + t;
+
+    *b = *at;
+    if (t == 0 || t + 1 >= FFT || at[-1] <= NONE / 2 || at[1] <= NONE / 2)
+        return NSET_SHIFT_MIDDLE;
+    return nset_shift_nearest(nset_parabola(at[-1], at[0], at[1], b));
+}
+
 /* start: sample of the recording at m->x[0]; spikes whose peak lies in [from, to) are kept. */
 static nset_status pursue(matcher *m, nset_matches *out, int64_t start, int64_t from, int64_t to, nset_error *err)
 {
@@ -338,18 +357,21 @@ static nset_status pursue(matcher *m, nset_matches *out, int64_t start, int64_t 
             size_t t = peaks[i];
             int32_t k = m->arg[t];
             int64_t sample = start + (int64_t)t + (int64_t)m->t->pre;
-            float q = m->t->norm[k] * m->t->norm[k], a = (m->b[(size_t)k * FFT + t] + LAMBDA) / (q + LAMBDA), second;
-            float best = m->best[t];
+            float q = m->t->norm[k] * m->t->norm[k], a, b, second, best = m->best[t];
+            size_t shift = place(m, t, (size_t)k, &b);
             int32_t other = second_best(m, t, k, &second);
+            a = (b + LAMBDA) / (q + LAMBDA);
             a = a < .5f ? .5f : a > 1.6f ? 1.6f : a;
-            subtract(m, t, (size_t)k, a);
+            subtract(m, t, (size_t)k, a, shift);
             if (sample < from || sample >= to)
                 continue;
             if ((status = nset_grow(&out->match, &out->capacity, out->n + 1, sizeof *out->match, err)) == NSET_OK)
                 out->match[out->n++] = (nset_match){ .sample = sample,
                     .unit = k,
                     .second = other,
+                    .shift = (uint32_t)shift,
                     .amplitude = a,
+                    .size = b / m->t->norm[k],
                     .probability = 1 / (1 + expf(-.5f * (best - second))) };
         }
     }
@@ -386,14 +408,14 @@ static int by_time(const void *a, const void *b)
 }
 
 /* A spike on the border of two blocks may be found by both. */
-static void drop_doubles(nset_matches *m)
+static void drop_doubles(nset_matches *m, const nset_templates *t)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < m->n; i++) {
         bool again = false;
         for (size_t j = n; j > 0 && m->match[i].sample - m->match[j - 1].sample <= 8 && !again; j--)
-            again = m->match[j - 1].unit == m->match[i].unit;
+            again = t->unit[m->match[j - 1].unit] == t->unit[m->match[i].unit];
         if (!again)
             m->match[n++] = m->match[i];
     }
@@ -424,6 +446,6 @@ nset_status nset_match_run(nset_matches *out, nset_whitened *w, const nset_templ
     }
     if (out->n)
         qsort(out->match, out->n, sizeof *out->match, by_time);
-    drop_doubles(out);
+    drop_doubles(out, t);
     return NSET_OK;
 }

@@ -16,8 +16,10 @@
 
 typedef struct nset_match {
     int64_t sample;       /* of the template's peak */
-    int32_t unit, second; /* second: the unit that would explain it next best, -1: none */
+    int32_t unit, second; /* templates; second: of another unit that would explain it next best, -1: none */
+    uint32_t shift;       /* the spike's fraction of a sample, one of NSET_SHIFTS */
     float amplitude;      /* of the template */
+    float size;           /* the template's answer over its norm: noise sd */
     float probability;    /* that this unit, not the next best and not noise, fired */
 } nset_match;
 

@@ -160,6 +160,8 @@ static void drop_dead(nset_templates *t, const unsigned char *alive)
         if (k != i)
             memcpy(t->data + k * size, t->data + i * size, size * sizeof *t->data);
         t->norm[k] = t->norm[i];
+        t->unit[k] = t->unit[i];
+        t->least[k] = t->least[i];
         t->home[k++] = t->home[i];
     }
     t->n = k;

@@ -6,6 +6,7 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "ephys/amplitudes.h"
 #include "ephys/cluster.h"
 #include "ephys/match.h"
 #include "ephys/units.h"
@@ -116,6 +117,8 @@ static nset_status prune(sorter *s, nset_error *err)
         if (k != i)
             memcpy(s->templates.data + k * size, s->templates.data + i * size, size * sizeof *s->templates.data);
         s->templates.norm[k] = s->templates.norm[i];
+        s->templates.unit[k] = s->templates.unit[i];
+        s->templates.least[k] = s->templates.least[i];
         s->templates.home[k++] = s->templates.home[i];
     }
     s->templates.n = k;
@@ -140,10 +143,31 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     return status;
 }
 
+/* least[i] := size from which a match of template i is rather the unit's than hash. */
+static nset_status weigh_sizes(sorter *s, const nset_matches *m, nset_error *err)
+{
+    size_t n = 0, *count = nset_calloc(s->templates.n + 1, sizeof *count);
+    float *size = nset_calloc(m->n, sizeof *size);
+    nset_status status = count && size ? NSET_OK : nset_fail_oom(err, m->n, sizeof *size);
+
+    for (size_t i = 0; i < s->templates.n && status == NSET_OK; i++) {
+        nset_amplitudes a;
+        n = 0;
+        for (size_t k = 0; k < m->n; k++)
+            if ((size_t)m->match[k].unit == i)
+                size[n++] = m->match[k].size;
+        nset_amplitudes_fit(&a, size, n);
+        s->trains.train[i].least = (float)a.least;
+    }
+    nset_free(count);
+    nset_free(size);
+    return status;
+}
+
 /* Trains become what matching gave each template. */
 static nset_status take_matches(sorter *s, const nset_matches *m, nset_error *err)
 {
-    nset_status status = NSET_OK;
+    nset_status status = weigh_sizes(s, m, err);
 
     for (size_t i = 0; i < s->trains.n; i++) {
         s->trains.train[i].n = 0;
@@ -151,6 +175,8 @@ static nset_status take_matches(sorter *s, const nset_matches *m, nset_error *er
     }
     for (size_t i = 0; i < m->n && status == NSET_OK; i++) {
         nset_train *t = &s->trains.train[m->match[i].unit];
+        if (m->match[i].size < t->least)
+            continue;
         status = nset_grow(&t->sample, &t->capacity, t->n + 1, sizeof *t->sample, err);
         if (status == NSET_OK)
             t->sample[t->n++] = m->match[i].sample;
@@ -200,6 +226,8 @@ static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
         return status;
     tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
     for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < s->templates.n; i++)
+            s->templates.least[i] = 0;
         status = match(s, &m, s->learn, s->n_learn, err);
         if (status == NSET_OK)
             status = take_matches(s, &m, err);

@@ -29,7 +29,7 @@ nset_status nset_trains_add(nset_trains *t, const int64_t *sample, size_t n, siz
     if ((status = nset_grow(&t->train, &t->capacity, t->n + 1, sizeof *t->train, err)) != NSET_OK)
         return status;
     to = &t->train[t->n];
-    *to = (nset_train){ .home = home };
+    *to = (nset_train){ .home = home, .unit = t->n_units++ };
     if ((status = nset_grow(&to->sample, &to->capacity, n, sizeof *to->sample, err)) != NSET_OK)
         return status;
     memcpy(to->sample, sample, n * sizeof *sample);
@@ -58,7 +58,11 @@ nset_status nset_templates_init(nset_templates *t, size_t n, size_t n_channels, 
     t->data = nset_calloc(n, t->length * n_channels * sizeof *t->data);
     t->norm = nset_calloc(n, sizeof *t->norm);
     t->home = nset_calloc(n, sizeof *t->home);
-    if (t->data && t->norm && t->home)
+    t->least = nset_calloc(n, sizeof *t->least);
+    t->unit = nset_calloc(n, sizeof *t->unit);
+    for (size_t i = 0; i < n && t->unit; i++)
+        t->unit[i] = i;
+    if (t->data && t->norm && t->home && t->least && t->unit)
         return NSET_OK;
     nset_templates_fini(t);
     return nset_fail_oom(err, n, t->length * n_channels * sizeof *t->data);
@@ -69,6 +73,8 @@ void nset_templates_fini(nset_templates *t)
     nset_free(t->data);
     nset_free(t->norm);
     nset_free(t->home);
+    nset_free(t->least);
+    nset_free(t->unit);
     *t = (nset_templates){ 0 };
 }
 
@@ -249,6 +255,8 @@ static void learn_trains(void *ctx, size_t first, size_t last, size_t chunk)
         if (m > COMPONENTS && !keep_components(w, t->length, t->n_channels, kept, m))
             b->failed = true;
         nset_templates_measure(t, i);
+        t->unit[i] = b->trains->train[i].unit;
+        t->least[i] = b->trains->train[i].least;
         nset_free(kept);
     }
 }

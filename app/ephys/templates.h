@@ -14,11 +14,14 @@ typedef struct nset_train {
     int64_t *sample; /* (n), owned */
     size_t n, capacity;
     size_t home; /* channel near which its template is looked for */
+    float least; /* size (noise sd) below which a match is rather hash; 0: not known */
+    size_t unit; /* trains of one unit, seen at different places of the probe, share it */
 } nset_train;
 
 typedef struct nset_trains {
     nset_train *train; /* (n), owned */
     size_t n, capacity;
+    size_t n_units; /* numbers of units given so far */
 } nset_trains;
 
 void nset_trains_fini(nset_trains *t);
@@ -31,6 +34,8 @@ typedef struct nset_templates {
     float *data;  /* (n, length, n_channels), trough or peak near pre; owned */
     float *norm;  /* (n) Euclidean; owned */
     size_t *home; /* (n) channel of the largest range; owned */
+    float *least; /* (n) size in noise sd below which a match is not taken; owned */
+    size_t *unit; /* (n) templates of one unit share it; owned */
 } nset_templates;
 
 /* Length 2 ms, .73 ms before the peak. Errors: NSET_ERR_NOMEM. */

@@ -1,0 +1,58 @@
+#include "ephys/shift.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { REACH = 4 };
+#define PI 3.14159265358979323846
+
+size_t nset_shift_nearest(float tau)
+{
+    float at = roundf(4 * tau) + NSET_SHIFT_MIDDLE;
+
+    return at < 0 ? 0 : at > NSET_SHIFTS - 1 ? NSET_SHIFTS - 1 : (size_t)at;
+}
+
+static double lanczos(double t)
+{
+    if (t == 0)
+        return 1;
+    if (fabs(t) >= REACH)
+        return 0;
+    return REACH * sin(PI * t) * sin(PI * t / REACH) / (PI * PI * t * t);
+}
+
+void nset_shift(float *out, const float *x, size_t n, size_t shift)
+{
+    double tau = (double)nset_shift_of(shift), tap[2 * REACH + 1], sum = 0;
+
+    if (shift == NSET_SHIFT_MIDDLE) {
+        memcpy(out, x, n * sizeof *x);
+        return;
+    }
+    for (int k = -REACH; k <= REACH; k++)
+        sum += tap[k + REACH] = lanczos((double)k + tau);
+    for (size_t s = 0; s < n; s++) {
+        double y = 0;
+        for (int k = -REACH; k <= REACH; k++) {
+            int64_t j = (int64_t)s + k;
+            if (j >= 0 && j < (int64_t)n)
+                y += tap[k + REACH] * (double)x[j];
+        }
+        out[s] = (float)(y / sum);
+    }
+}
+
+float nset_parabola(float before, float middle, float after, float *peak)
+{
+    float curve = before - 2 * middle + after, tau;
+
+    *peak = middle;
+    if (!(curve < 0))
+        return 0;
+    tau = .5f * (before - after) / curve;
+    tau = tau < -.5f ? -.5f : tau > .5f ? .5f : tau;
+    *peak = middle - .25f * (before - after) * tau;
+    return tau;
+}
