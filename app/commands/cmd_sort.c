@@ -85,6 +85,31 @@ static nset_status work(const sort_settings *s, const nset_recording *r, nset_ru
     return status;
 }
 
+/* One file as a string, several as a list. */
+static json_t *inputs(const char *const *args, size_t n)
+{
+    json_t *list = json_array();
+
+    if (n == 1) {
+        json_decref(list);
+        return json_string(args[0]);
+    }
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(args[i]));
+    return list;
+}
+
+/* gaps: [[sample, seconds missing before it], ...] */
+static void set_times(json_t *json, const nset_recording *r)
+{
+    json_t *gaps = json_array();
+
+    for (size_t i = 0; i < r->n_gaps; i++)
+        json_array_append_new(gaps, json_pack("[I, f]", (json_int_t)r->gap[i].sample, r->gap[i].seconds));
+    json_object_set_new(json, "gaps", gaps);
+    json_object_set_new(json, "start_s", json_real(r->start_s));
+}
+
 static nset_status run(void *settings, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     const sort_settings *s = settings;
@@ -107,9 +132,10 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     json = nset_run_folder_json(folder);
     json_object_set_new(json, "command", json_string("sort"));
     json_object_set_new(json, "version", json_string(NSET_VERSION));
-    json_object_set_new(json, "input", json_string(args[0]));
+    json_object_set_new(json, "input", inputs(args, n_args));
     json_object_set(json, "settings", origins);
     json_object_set(json, "facts", r->facts);
+    set_times(json, r);
     json_array_foreach(r->warnings, i, line) nset_run_folder_warn(folder, "%s", json_string_value(line));
     nset_say("%zu channels, %.6g s, at most %zu MB for buffers", r->source->n_channels,
         (double)r->source->n_samples / r->source->rate_hz, s->common.memory / 1000000);
@@ -132,11 +158,11 @@ done:
 
 const nset_command nset_cmd_sort = {
     .name = "sort",
-    .arguments = "FILE -o DIR",
+    .arguments = "FILE... -o DIR",
     .help = "units, spike times and a Phy folder from multichannel electrophysiology",
     .options = options,
     .settings_size = sizeof(sort_settings),
     .min_arguments = 1,
-    .max_arguments = 1,
+    .max_arguments = 1000,
     .run = run,
 };

@@ -216,6 +216,7 @@ static nset_status find_piece_length(nset_layout *l, nset_piece *p, size_t frame
 
     if (status != NSET_OK)
         return status;
+    p->to_end = p->n_frames < 0 || p->n_frames == n;
     if (p->n_frames >= 0 && p->n_frames <= n)
         return NSET_OK;
     if (p->n_frames > n)

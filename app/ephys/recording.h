@@ -31,6 +31,7 @@ typedef struct nset_piece {
     char *path;       /* owned */
     int64_t offset;   /* byte of its first frame */
     int64_t n_frames; /* -1: to the end of the file */
+    bool to_end;      /* found out on opening: nothing of the file but its header and a torn frame is left out */
 } nset_piece;
 
 /* Between frames sample - 1 and sample. Samples are counted through the recording: a gap takes no index. */

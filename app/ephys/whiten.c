@@ -8,6 +8,7 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "ephys/level.h"
 #include "ephys/noise.h"
 #include "signal/fft.h"
 #include "signal/robust.h"
@@ -19,6 +20,7 @@ enum {
     CONTEXT = 1024,      /* samples beyond a segment that decide about blanking */
 };
 #define LOW_HZ 300.
+#define GAP_SECONDS .005 /* blanked on each side of a gap */
 #define HIGH_HZ 6000.
 
 typedef struct cached {
@@ -30,6 +32,7 @@ struct nset_whitened {
     const nset_recording *recording;
     nset_workers *workers;
     nset_segments *segments;
+    nset_source *levelled; /* what the segments read */
     bool reference, silent;
     size_t n_channels;
     int64_t n_segments, clock;
@@ -78,6 +81,19 @@ static void find_artefacts(nset_whitened *w)
             for (size_t k = t > first + 2 * half ? t - 2 * half : first; k <= t + 2 * half && k < last; k++)
                 w->bad[k] = 1;
         sum -= low[t - half];
+    }
+}
+
+/* Adds the samples around gaps to bad: whatever the filter makes of a joint is no event. */
+static void blank_gaps(nset_whitened *w, int64_t segment)
+{
+    const nset_recording *r = w->recording;
+    int64_t zero = segment * NSET_HOP - NSET_MARGIN, half = (int64_t)(GAP_SECONDS * r->source->rate_hz);
+
+    for (size_t i = 0; i < r->n_gaps; i++) {
+        int64_t first = r->gap[i].sample - half - zero, last = r->gap[i].sample + half - zero;
+        for (int64_t t = first < 0 ? 0 : first; t < last && t < NSET_FFT; t++)
+            w->bad[t] = 1;
     }
 }
 
@@ -172,6 +188,7 @@ static nset_status make_segment(nset_whitened *w, float *x, int64_t segment, nse
     if ((status = filter_segment(w, segment, w->response, err)) != NSET_OK)
         return status;
     find_artefacts(w);
+    blank_gaps(w, segment);
     if ((status = list_spans(w, segment, length, err)) != NSET_OK)
         return status;
     nset_parallel_for(w->workers, length, MIX_ROWS, mix_rows, &job);
@@ -398,6 +415,7 @@ static nset_status learn_matrix(nset_whitened *w, nset_error *err)
         if ((status = filter_segment(w, segment, w->response, err)) != NSET_OK)
             break;
         find_artefacts(w);
+        blank_gaps(w, segment);
         count += add_covariance(w, s, nset_segment_length(w->segments, segment));
     }
     if (status != NSET_OK) {
@@ -491,7 +509,8 @@ nset_status nset_whitened_open(nset_whitened **out, const nset_recording *record
     w->workers = workers;
     w->reference = reference && n > 1;
     w->n_channels = n;
-    if ((status = nset_segments_open(&w->segments, recording->source, workers, err)) != NSET_OK)
+    if ((status = nset_level_open(&w->levelled, recording, err)) != NSET_OK ||
+        (status = nset_segments_open(&w->segments, w->levelled, workers, err)) != NSET_OK)
         goto fail;
     w->n_segments = nset_segments_count(w->segments);
     w->most_cached = memory / (NSET_HOP * n * sizeof(float));
@@ -528,6 +547,8 @@ void nset_whitened_close(nset_whitened *w)
     for (int64_t i = 0; i < w->n_segments && w->cache; i++)
         nset_free(w->cache[i].x);
     nset_segments_close(w->segments);
+    if (w->levelled)
+        w->levelled->close(w->levelled);
     nset_free(w->response);
     nset_free(w->band);
     nset_free(w->scale);

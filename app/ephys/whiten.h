@@ -7,7 +7,8 @@
  * standard deviation is then `density` large.
  *
  * Artefacts are found by common mode and duration: three quarters of the channels beyond 4 sd for more than 15 % of
- * 10 ms, longer than spikes last; they are blanked with 10 ms each side.
+ * 10 ms, longer than spikes last; they are blanked with 10 ms each side. Gaps of the recording are levelled (level.h)
+ * and blanked with 5 ms each side, so that no event is locked to a joint.
  *
  * Rossant et al. 2016 and Pachitariu et al. 2024 whiten across channels; for the time axis see Pillow et al. 2013.
  */

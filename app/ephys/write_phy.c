@@ -50,24 +50,45 @@ static const char *numpy_type(const nset_recording *r)
     return "uint8";
 }
 
+/* The files of dat_path: one, or a list of them that Phy reads as one; '' where Phy could not read the samples. */
+static void write_data_paths(FILE *f, const nset_recording *r)
+{
+    bool whole = r->n_pieces > 0;
+
+    for (size_t i = 0; i < r->n_pieces; i++)
+        whole = whole && r->piece[i].offset == r->piece[0].offset && r->piece[i].to_end &&
+                (i == 0 || strcmp(r->piece[i].path, r->piece[i - 1].path) != 0);
+    if (!whole) {
+        write_python_string(f, "");
+        return;
+    }
+    if (r->n_pieces > 1)
+        fputc('[', f);
+    for (size_t i = 0; i < r->n_pieces; i++) {
+        char *data = realpath(r->piece[i].path, NULL); /* the folder may be moved */
+        if (i)
+            fputs(", ", f);
+        write_python_string(f, data ? data : r->piece[i].path);
+        free(data);
+    }
+    if (r->n_pieces > 1)
+        fputc(']', f);
+}
+
 static nset_status write_params(const nset_recording *r, nset_run_folder *folder, nset_error *err)
 {
     const char *path = nset_run_folder_path(folder, "phy/params.py", err);
-    char *data = realpath(r->path, NULL); /* the folder may be moved */
     nset_atomic_file *file = NULL;
     nset_status status;
     FILE *f;
 
-    if (!path || (status = nset_atomic_open(&file, path, err)) != NSET_OK) {
-        free(data);
+    if (!path || (status = nset_atomic_open(&file, path, err)) != NSET_OK)
         return path ? status : NSET_ERR_IO;
-    }
     f = nset_atomic_stream(file);
     fputs("dat_path = ", f);
-    write_python_string(f, data ? data : r->path);
+    write_data_paths(f, r);
     fprintf(f, "\nn_channels_dat = %zu\ndtype = '%s'\noffset = %lld\nsample_rate = %.17g\nhp_filtered = False\n",
-        r->n_file_channels, numpy_type(r), (long long)r->header_bytes, r->source->rate_hz);
-    free(data);
+        r->n_file_channels, numpy_type(r), (long long)(r->n_pieces ? r->piece[0].offset : 0), r->source->rate_hz);
     return nset_atomic_commit(file, err);
 }
 

@@ -85,6 +85,7 @@ static nset_status write_units(const nset_sorting *s, nset_run_folder *folder, n
 
 typedef struct columns {
     int64_t *unit_ids, *sample, *unit, *second;
+    double *seconds;
     float *probability, *amplitude, *x, *y;
 } columns;
 
@@ -94,11 +95,13 @@ static bool make_columns(columns *c, size_t n_units, size_t n)
     c->sample = nset_calloc(n, sizeof *c->sample);
     c->unit = nset_calloc(n, sizeof *c->unit);
     c->second = nset_calloc(n, sizeof *c->second);
+    c->seconds = nset_calloc(n, sizeof *c->seconds);
     c->probability = nset_calloc(n, sizeof *c->probability);
     c->amplitude = nset_calloc(n, sizeof *c->amplitude);
     c->x = nset_calloc(n, sizeof *c->x);
     c->y = nset_calloc(n, sizeof *c->y);
-    return c->unit_ids && c->sample && c->unit && c->second && c->probability && c->amplitude && c->x && c->y;
+    return c->unit_ids && c->sample && c->unit && c->second && c->seconds && c->probability && c->amplitude && c->x &&
+           c->y;
 }
 
 static void free_columns(columns *c)
@@ -107,19 +110,26 @@ static void free_columns(columns *c)
     nset_free(c->sample);
     nset_free(c->unit);
     nset_free(c->second);
+    nset_free(c->seconds);
     nset_free(c->probability);
     nset_free(c->amplitude);
     nset_free(c->x);
     nset_free(c->y);
 }
 
-static void fill_columns(columns *c, const nset_sorting *s)
+static void fill_columns(columns *c, const nset_sorting *s, const nset_recording *r)
 {
+    double missing = 0;
+    size_t gap = 0;
+
     for (size_t i = 0; i < s->n_units; i++)
         c->unit_ids[i] = s->units[i].id;
     for (size_t i = 0; i < s->n_spikes; i++) {
         const nset_spike *k = &s->spikes[i];
         c->sample[i] = k->sample;
+        while (gap < r->n_gaps && r->gap[gap].sample <= k->sample)
+            missing += r->gap[gap++].seconds;
+        c->seconds[i] = r->start_s + (double)k->sample / s->rate_hz + missing;
         c->unit[i] = k->unit;
         c->second[i] = k->second;
         c->probability[i] = k->probability;
@@ -129,7 +139,8 @@ static void fill_columns(columns *c, const nset_sorting *s)
     }
 }
 
-static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, nset_error *err)
+static nset_status write_spikes(
+    const nset_sorting *s, const nset_recording *r, nset_run_folder *folder, nset_error *err)
 {
     const char *path = nset_run_folder_path(folder, "spikes.npz", err);
     const int64_t one = 1;
@@ -147,29 +158,30 @@ static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, 
             { "sampling_frequency", "<f8", 1, { 1 }, &s->rate_hz },
             { "spike_indexes_seg0", "<i8", 1, { s->n_spikes }, c.sample },
             { "spike_labels_seg0", "<i8", 1, { s->n_spikes }, c.unit },
+            { "spike_times_s", "<f8", 1, { s->n_spikes }, c.seconds },
             { "probability", "<f4", 1, { s->n_spikes }, c.probability },
             { "second_unit", "<i8", 1, { s->n_spikes }, c.second },
             { "amplitude_uv", "<f4", 1, { s->n_spikes }, c.amplitude },
             { "x_um", "<f4", 1, { s->n_spikes }, c.x },
             { "y_um", "<f4", 1, { s->n_spikes }, c.y },
         };
-        fill_columns(&c, s);
+        fill_columns(&c, s, r);
         status = nset_npz_write(path, arrays, sizeof arrays / sizeof *arrays, err);
     }
     free_columns(&c);
     return status;
 }
 
-nset_status nset_write_tables(const nset_sorting *s, nset_run_folder *folder, nset_error *err)
+nset_status nset_write_tables(const nset_sorting *s, const nset_recording *r, nset_run_folder *folder, nset_error *err)
 {
     nset_status status = write_units(s, folder, err);
 
-    return status == NSET_OK ? write_spikes(s, folder, err) : status;
+    return status == NSET_OK ? write_spikes(s, r, folder, err) : status;
 }
 
 nset_status nset_sorting_write(const nset_sorting *s, const nset_recording *r, nset_run_folder *folder, nset_error *err)
 {
-    nset_status status = nset_write_tables(s, folder, err);
+    nset_status status = nset_write_tables(s, r, folder, err);
 
     return status == NSET_OK ? nset_write_phy(s, r, folder, err) : status;
 }

@@ -12,7 +12,7 @@ expect 2 'no option --treshold' "$neuroset" sort x.bin -o y --treshold 5
 expect 2 "'0' is not a number from 2 to 50" "$neuroset" sort x.bin -o y --threshold 0
 expect 2 'needs a value' "$neuroset" sort x.bin -o
 expect 2 'usage: neuroset sort' "$neuroset" sort
-expect 2 'one argument too many' "$neuroset" sort a b -o y
+expect 2 'one argument too many' "$neuroset" compare a b c
 expect 2 'not one of none|median' "$neuroset" sort x.bin -o y --reference mean
 expect 3 'no.such.bin' "$neuroset" sort "$tmp/no.such.bin" -o "$tmp/out" --format raw --rate 30000 --channels 4
 expect 3 'no such model' "$neuroset" sort x.bin -o y --model ./none

@@ -158,6 +158,7 @@ START_TEST(every_file_holds_what_was_found)
     NUMBERS("a/spikes.npz", "sampling_frequency", 30000);
     NUMBERS("a/spikes.npz", "spike_indexes_seg0", 2, 5, 5);
     NUMBERS("a/spikes.npz", "spike_labels_seg0", 1, 0, 1);
+    NUMBERS("a/spikes.npz", "spike_times_s", 2 / 30000., 5 / 30000., 5 / 30000.);
     NUMBERS("a/spikes.npz", "second_unit", -1, 1, 0);
     NUMBERS("a/spikes.npz", "amplitude_uv", -50, -30.5, NAN);
     NUMBERS("a/phy/spike_times.npy", "", 2, 5, 5);
@@ -168,6 +169,36 @@ START_TEST(every_file_holds_what_was_found)
     NUMBERS("a/phy/channel_map.npy", "", 0, 1, 2);
     NUMBERS("a/phy/channel_positions.npy", "", 0, 0, 0, 20, 0, 40);
     assert_text("a/phy/cluster_group.tsv", "cluster_id\tgroup\n0\tgood\n1\tmua\n");
+    nset_recording_close(r);
+}
+END_TEST
+
+START_TEST(seconds_know_of_gaps_and_pieces_are_listed_for_phy)
+{
+    nset_recording *r = open_recording("joined", (int[]){ 0, 1, 2 });
+    nset_gap gap = { 5, 2.5 };
+    nset_unit units[2];
+    nset_sorting s;
+    char hash[64], *params;
+    size_t n;
+
+    fill_sorting(&s, units, 2);
+    r->gap = &gap;
+    r->n_gaps = 1;
+    r->start_s = 100;
+    r->piece->offset = 1; /* as if its first byte were left out: Phy can have that */
+    write_folder(&s, r, "joined-1", hash);
+    NUMBERS("joined-1/spikes.npz", "spike_times_s", 100 + 2 / 30000., 100 + 5 / 30000. + 2.5, 100 + 5 / 30000. + 2.5);
+    params = slurp("joined-1/phy/params.py", &n);
+    ck_assert_ptr_nonnull(strstr(params, "dat_path = '/"));
+    ck_assert_ptr_nonnull(strstr(params, "\noffset = 1\n"));
+    free(params);
+    r->piece->to_end = false; /* only a part of the file: Phy would show the wrong samples */
+    write_folder(&s, r, "joined-2", hash);
+    params = slurp("joined-2/phy/params.py", &n);
+    ck_assert_ptr_nonnull(strstr(params, "dat_path = ''\n"));
+    free(params);
+    r->gap = NULL;
     nset_recording_close(r);
 }
 END_TEST
@@ -224,6 +255,7 @@ int main(void)
     if (!mkdtemp(place))
         return 99;
     tcase_add_test(t, every_file_holds_what_was_found);
+    tcase_add_test(t, seconds_know_of_gaps_and_pieces_are_listed_for_phy);
     tcase_add_test(t, renumbered_channels_give_the_same_result);
     tcase_add_test(t, one_unit_is_padded_and_none_is_valid);
     suite_add_tcase(suite, t);
