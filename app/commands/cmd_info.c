@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <neuroset/memory.h>
+#include <neuroset/workers.h>
+
 #include "commands/recording_options.h"
+#include "ephys/preflight.h"
 #include "imaging/movie.h"
 
 typedef struct settings {
     nset_common common;
-    bool json;
+    bool json, check;
     nset_recording_settings in;
     double pixel_um;
     const char *believe;
@@ -19,6 +23,10 @@ typedef struct settings {
 #define AT(field) offsetof(settings, field)
 static const opt_spec options[] = {
     { .name = "json", .type = OPT_FLAG, .at = AT(json), .help = "print one JSON object a file" },
+    { .name = "check",
+        .type = OPT_FLAG,
+        .at = AT(check),
+        .help = "look at the samples: bad channels, gain, channel map; what sorting will take" },
     RECORDING_ROWS(settings),
     { .name = "pixel",
         .type = OPT_FLOAT,
@@ -101,18 +109,62 @@ static void print_json(json_t *j)
     json_decref(j);
 }
 
+static void print_lines(json_t *lines)
+{
+    json_t *line;
+    size_t i;
+
+    json_array_foreach(lines, i, line) printf("  %-8s %-12s %s\n", json_string_value(json_object_get(line, "level")),
+        json_string_value(json_object_get(line, "about")), json_string_value(json_object_get(line, "text")));
+}
+
+static void print_probe(const nset_probe *p, const nset_channel_survey *survey)
+{
+    char *text = nset_probe_draw(p, survey);
+
+    if (text)
+        fputs(text, stdout);
+    nset_free(text);
+}
+
+static nset_status preflight(nset_preflight *p, const settings *s, const nset_recording *r, nset_error *err)
+{
+    nset_workers *workers = NULL;
+    nset_status status;
+
+    if ((status = nset_workers_create(&workers, (size_t)s->common.threads, err)) == NSET_OK)
+        status = nset_preflight_run(p, r, s->common.memory, workers, err);
+    nset_workers_free(workers);
+    return status;
+}
+
 static nset_status info_recording(const settings *s, const char *path, nset_error *err)
 {
     nset_recording_options o = nset_recording_options_of(&s->in);
     nset_recording *r = NULL;
+    nset_preflight p = { 0 };
+    json_t *lines = NULL, *whole;
     nset_status status = nset_recording_open(&r, &path, 1, &o, err);
 
-    if (status != NSET_OK)
+    if (status != NSET_OK || (s->check && (status = preflight(&p, s, r, err)) != NSET_OK)) {
+        nset_recording_close(r);
         return status;
-    if (s->json)
-        print_json(recording_json(r, path));
-    else
+    }
+    if (s->check)
+        lines = nset_preflight_lines(&p, r);
+    if (s->json) {
+        whole = recording_json(r, path);
+        if (lines)
+            json_object_set(whole, "check", lines);
+        print_json(whole);
+    } else {
         print_recording(r, path);
+        if (lines)
+            print_lines(lines);
+        print_probe(&r->probe, lines ? &p.survey : NULL);
+    }
+    json_decref(lines);
+    nset_preflight_fini(&p);
     nset_recording_close(r);
     return NSET_OK;
 }

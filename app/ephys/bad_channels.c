@@ -239,15 +239,27 @@ void nset_channel_survey_fini(nset_channel_survey *s)
     *s = (nset_channel_survey){ 0 };
 }
 
+static double dot(const float *x, const float *y, size_t n)
+{
+    enum { LANES = 16 };
+    float lane[LANES] = { 0 };
+    double sum = 0;
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lane[k] += x[i + k] * y[i + k];
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)y[i];
+    for (size_t k = 0; k < LANES; k++)
+        sum += (double)lane[k];
+    return sum;
+}
+
 double nset_channel_correlation(const nset_channel_survey *s, size_t a, size_t b)
 {
     const float *x = s->band + a * s->n_band, *y = s->band + b * s->n_band;
-    double xx = 0, yy = 0, xy = 0; /* the band holds no offset */
+    double xx = dot(x, x, s->n_band), yy = dot(y, y, s->n_band); /* the band holds no offset */
 
-    for (size_t i = 0; i < s->n_band; i++) {
-        xx += (double)x[i] * (double)x[i];
-        yy += (double)y[i] * (double)y[i];
-        xy += (double)x[i] * (double)y[i];
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+    return xx > 0 && yy > 0 ? dot(x, y, s->n_band) / sqrt(xx * yy) : 0;
 }
