@@ -139,7 +139,7 @@ static const struct refusal {
 } refusals[] = {
     { "a.dat", NULL, NULL, { .format = "raw", .n_channels = 3 }, NSET_ERR_FORMAT, "give --channels and --rate" },
     { "a.dat", NULL, NULL, { .format = "raw", .n_channels = 3, .rate_hz = 5 }, NSET_ERR_FORMAT, "or 5 Hz" },
-    { "a.dat", NULL, NULL, { .format = "tape" }, NSET_ERR_ARG, "there are spikeglx, openephys, npy, json, raw" },
+    { "a.dat", NULL, NULL, { .format = "tape" }, NSET_ERR_ARG, "there are spikeglx, openephys," },
     { "a.txt", NULL, NULL, { 0 }, NSET_ERR_FORMAT, "no reader knows this file" },
     { "a.dat", NULL, NULL, { .format = "raw", .n_channels = 3, .rate_hz = 1000, .header_bytes = 31 }, NSET_ERR_FORMAT,
         "the header alone needs 31" },
