@@ -65,3 +65,33 @@ bool nset_neuropixels_place(
         *shank * p->pitch + (double)(electrode % p->columns) * p->dx + (electrode / p->columns % 2 ? p->odd : p->even);
     return true;
 }
+
+/* Column of the site that a channel of NP1110 reads in a bank; row counts from the bank's first row. */
+static int ultra_column(long channel, int bank, int *row)
+{
+    static const int pair[2][4] = { { 0, 3, 1, 2 }, { 1, 2, 0, 3 } };
+    int group = (int)(2 * (channel / 32) + (channel & 1)), k = (int)(channel % 32 / 4);
+    int flip = (int)(channel % 32 / 2 & 1) ^ (bank / 4 & 1);
+
+    *row = 8 * (group / 4) + (channel & 1 ? 7 - k : k);
+    return 2 * pair[bank & 1][group % 4] + (channel & 1 ? 1 - flip : flip);
+}
+
+bool nset_neuropixels_ultra(int column_mode, const int *bank, long channel, double *x_um, double *y_um)
+{
+    int column, row, used;
+    bool outer;
+
+    if (channel < 0 || channel >= 384 || column_mode < 0 || column_mode > 2)
+        return false;
+    bank += 2 * (2 * (channel / 32) + (channel & 1));
+    if (bank[0] < 0 || bank[0] > 15 || bank[1] < 0 || bank[1] > 15)
+        return false;
+    column = ultra_column(channel, bank[0], &row);
+    outer = column <= 3 ? column % 2 == 0 : column % 2 == 1;
+    used = column_mode == 2 || outer == (column_mode == 1) ? bank[0] : bank[1];
+    column = ultra_column(channel, used, &row);
+    *x_um = 15.5 + 6. * column;
+    *y_um = 6. * (48 * used + row);
+    return true;
+}

@@ -15,4 +15,9 @@ const nset_neuropixels *nset_neuropixels_find(const char *part);
 bool nset_neuropixels_place(
     const nset_neuropixels *p, const double *entry, size_t n, int *shank, double *x_um, double *y_um);
 
+/* The same for NP1110 (Ultra), whose table tells banks for 24 groups of channels instead of sites: column_mode is 0
+ * (inner columns), 1 (outer) or 2 (all), bank (24, 2) the two banks of each group. False when a number is out of range.
+ */
+bool nset_neuropixels_ultra(int column_mode, const int *bank, long channel, double *x_um, double *y_um);
+
 #endif
