@@ -22,7 +22,7 @@ typedef struct nset_recording_settings {
             .type = OPT_TEXT,                                                                                          \
             .at = offsetof(T, in.probe),                                                                               \
             .unit = "FILE",                                                                                            \
-            .help = "probeinterface file with the places of the contacts" },                                           \
+            .help = "places of the contacts: probeinterface or Kilosort .json, .prb, chanMap .mat, .imro, geom.csv" }, \
         { .name = "stream",                                                                                            \
             .type = OPT_TEXT,                                                                                          \
             .at = offsetof(T, in.stream),                                                                              \

@@ -61,7 +61,7 @@ static int by_contact(const void *a, const void *b)
     const nset_contact *p = *(const nset_contact *const *)a, *q = *(const nset_contact *const *)b;
     int order = by_name(p, q);
 
-    return order ? order : p < q ? -1 : 1; /* both in one array: by column */
+    return order ? order : p < q ? -1 : p > q; /* both in one array: by column */
 }
 
 static int from_left(const void *a, const void *b)
