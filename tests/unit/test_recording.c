@@ -181,7 +181,7 @@ START_TEST(a_probe_of_another_recording_is_refused)
         { "{\"probes\": [{\"contact_positions\": [[0, 0], [0, 1]], \"device_channel_indices\": [1, 1]}]}",
             "two contacts are wired to channel 1" },
         { "{\"probes\": [{\"contact_positions\": [[0, 0]], \"device_channel_indices\": [-1]}]}", "no contact" },
-        { "{\"contacts\": []}", "no probeinterface file" },
+        { "{\"contacts\": []}", "no probe" },
     };
     nset_recording_options o = { .format = "raw", .rate_hz = 20000, .n_channels = 3, .gain_uv = 1 };
     const char *path = file(1, "a.dat", counts, sizeof counts);
