@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <neuroset/assign.h>
 
@@ -14,21 +15,26 @@ typedef struct settings {
     nset_common common;
     bool json, per_unit;
     double delta_ms, rate, dist, iou;
-    const char *ignore, *active;
+    const char *ignore, *active, *rule;
 } settings;
 
 #define AT(field) offsetof(settings, field)
 static const opt_spec options[] = {
     { .name = "json", .type = OPT_FLAG, .at = AT(json), .help = "print one JSON object" },
     { .name = "per-unit", .type = OPT_FLAG, .at = AT(per_unit), .help = "print a row a true unit" },
+    { .name = "rule",
+        .type = OPT_CHOICE,
+        .at = AT(rule),
+        .fallback = "spikeinterface",
+        .unit = "spikeinterface|kilosort|spikeforest",
+        .help = "whose rules score a sorting" },
     { .name = "delta",
         .type = OPT_FLOAT,
         .at = AT(delta_ms),
-        .min = 0,
+        .min = 0.001,
         .max = 1000,
-        .fallback = "0.4",
         .unit = "ms",
-        .help = "spikes at most this far apart are the same" },
+        .help = "spikes at most this far apart are the same; else as the rule says: 0.4, 0.2, 1" },
     { .name = "rate",
         .type = OPT_FLOAT,
         .at = AT(rate),
@@ -66,6 +72,9 @@ static const opt_spec options[] = {
 
 /* ---- sortings ---- */
 
+static const char *const rule_names[] = { "SpikeInterface ground-truth comparison",
+    "Kilosort's paper: 1 - missed - false of the best unit", "SpikeForest: accuracy of the best unit" };
+
 static json_t *reals(const double *x, size_t n)
 {
     json_t *list = json_array();
@@ -87,7 +96,7 @@ static json_t *counts(const size_t *x, size_t n)
 static void print_json(const nset_sorting_score *s, const nset_trains *truth, const nset_trains *found)
 {
     json_t *j = json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "rules",
-        "SpikeInterface ground-truth comparison", "accuracy", reals(s->accuracy, s->n_true), "recall",
+        rule_names[NSET_COMPARE_SPIKEINTERFACE], "accuracy", reals(s->accuracy, s->n_true), "recall",
         reals(s->recall, s->n_true), "precision", reals(s->precision, s->n_true), "pair", counts(s->pair, s->n_true),
         "n_true", (json_int_t)s->n_true, "n_found", (json_int_t)s->n_found, "mean_accuracy", s->mean_accuracy,
         "mean_recall", s->mean_recall, "mean_precision", s->mean_precision, "well", (json_int_t)s->well,
@@ -114,8 +123,9 @@ static void print_units(const nset_sorting_score *s, const nset_trains *truth, c
     }
 }
 
-static void print_score(const nset_sorting_score *s, const nset_trains *found)
+static void print_score(const nset_sorting_score *s, const nset_trains *found, double delta_ms)
 {
+    printf("%s, within %g ms\n", rule_names[NSET_COMPARE_SPIKEINTERFACE], delta_ms);
     printf("mean accuracy %.4f  recall %.4f  precision %.4f  well detected %zu/%zu  found %zu  false positive %zu  "
            "redundant %zu  overmerged %zu\n",
         s->mean_accuracy, s->mean_recall, s->mean_precision, s->well, s->n_true, s->n_found, s->false_positive,
@@ -124,12 +134,49 @@ static void print_score(const nset_sorting_score *s, const nset_trains *found)
         printf("of the false positives %zu are labelled good\n", s->false_positive_good);
 }
 
+/* ---- the rules of the best unit ---- */
+
+static nset_compare_rule rule_of(const char *name)
+{
+    return !strcmp(name, "kilosort")      ? NSET_COMPARE_KILOSORT
+           : !strcmp(name, "spikeforest") ? NSET_COMPARE_SPIKEFOREST
+                                          : NSET_COMPARE_SPIKEINTERFACE;
+}
+
+static void print_best(const nset_sorting_score *s, nset_compare_rule rule, double delta_ms, bool as_json)
+{
+    const char *score = rule == NSET_COMPARE_KILOSORT ? "score" : "accuracy";
+    json_t *j;
+
+    if (!as_json) {
+        printf("%s, within %g ms\nmean %s %.4f  recall %.4f  precision %.4f  above .8 %zu/%zu  found %zu\n",
+            rule_names[rule], delta_ms, score, s->mean_accuracy, s->mean_recall, s->mean_precision, s->well, s->n_true,
+            s->n_found);
+        if (rule == NSET_COMPARE_SPIKEFOREST && s->n_clear)
+            printf("mean accuracy of the %zu units with SNR above 8: %.4f\n", s->n_clear, s->mean_clear);
+        return;
+    }
+    j = json_pack("{s:s, s:f, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:f, s:f, s:I}", "rules", rule_names[rule], "delta_ms",
+        delta_ms, score, reals(s->accuracy, s->n_true), "recall", reals(s->recall, s->n_true), "precision",
+        reals(s->precision, s->n_true), "pair", counts(s->pair, s->n_true), "n_true", (json_int_t)s->n_true, "n_found",
+        (json_int_t)s->n_found, rule == NSET_COMPARE_KILOSORT ? "mean_score" : "mean_accuracy", s->mean_accuracy,
+        "mean_recall", s->mean_recall, "mean_precision", s->mean_precision, "well", (json_int_t)s->well);
+    if (rule == NSET_COMPARE_SPIKEFOREST && s->n_clear) {
+        json_object_set_new(j, "n_snr_above_8", json_integer((json_int_t)s->n_clear));
+        json_object_set_new(j, "mean_accuracy_snr_above_8", json_real(s->mean_clear));
+    }
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(j);
+}
+
 static nset_status compare_sortings(const settings *s, const char *found_path, const char *truth_path, nset_error *err)
 {
     nset_trains *truth = NULL, *found = NULL;
     nset_sorting_score score = { 0 };
+    nset_compare_rule rule = rule_of(s->rule);
     nset_status status;
-    double rate;
+    double rate, delta_ms;
 
     if ((status = nset_trains_read(&truth, truth_path, err)) != NSET_OK ||
         (status = nset_trains_read(&found, found_path, err)) != NSET_OK)
@@ -141,15 +188,20 @@ static nset_status compare_sortings(const settings *s, const char *found_path, c
     }
     if (truth->rate_hz > 0 && found->rate_hz > 0 && fabs(truth->rate_hz - found->rate_hz) > 1e-6 * truth->rate_hz)
         nset_say("warning: the rates differ: truth %.10g Hz, found %.10g Hz", truth->rate_hz, found->rate_hz);
-    if ((status = nset_sorting_compare(&score, truth, found, (int64_t)(s->delta_ms / 1000 * rate), err)) != NSET_OK)
+    delta_ms = s->delta_ms > 0 ? s->delta_ms : nset_compare_delta_ms(rule);
+    status = rule == NSET_COMPARE_SPIKEINTERFACE
+                 ? nset_sorting_compare(&score, truth, found, (int64_t)(delta_ms / 1000 * rate), err)
+                 : nset_sorting_compare_best(&score, truth, found, rule, llround(delta_ms / 1000 * rate), err);
+    if (status != NSET_OK)
         goto done;
-    if (s->json) {
+    if (s->per_unit && !s->json)
+        print_units(&score, truth, found);
+    if (rule != NSET_COMPARE_SPIKEINTERFACE)
+        print_best(&score, rule, delta_ms, s->json);
+    else if (s->json)
         print_json(&score, truth, found);
-    } else {
-        if (s->per_unit)
-            print_units(&score, truth, found);
-        print_score(&score, found);
-    }
+    else
+        print_score(&score, found, delta_ms);
 
 done:
     nset_sorting_score_fini(&score);

@@ -17,8 +17,7 @@ void nset_sorting_score_fini(nset_sorting_score *s)
     *s = (nset_sorting_score){ 0 };
 }
 
-/* matches (n_true, n_found) := pairs of spikes at most delta apart. */
-static nset_status count_matches(
+nset_status nset_compare_matches(
     int64_t *matches, const nset_trains *truth, const nset_trains *found, int64_t delta, nset_error *err)
 {
     size_t n_pairs = truth->n_units * found->n_units, first = 0;
@@ -146,7 +145,7 @@ nset_status nset_sorting_compare(
         status = nset_fail_oom(err, n * m + n, sizeof *s.agreement);
         goto done;
     }
-    if ((status = count_matches(matches, truth, found, delta, err)) != NSET_OK)
+    if ((status = nset_compare_matches(matches, truth, found, delta, err)) != NSET_OK)
         goto done;
     fill_agreement(s.agreement, matches, truth, found);
     if ((status = pair_units(&s, err)) != NSET_OK)

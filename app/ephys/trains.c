@@ -22,6 +22,7 @@ void nset_trains_free(nset_trains *t)
     nset_free(t->ids);
     nset_free(t->n_spikes);
     nset_free(t->snr);
+    nset_free(t->y_um);
     nset_free(t->good);
     nset_free(t);
 }
@@ -109,13 +110,15 @@ static nset_status count_units(nset_trains *t, nset_error *err)
 {
     t->n_spikes = nset_calloc(t->n_units, sizeof *t->n_spikes);
     t->snr = nset_calloc(t->n_units, sizeof *t->snr);
+    t->y_um = nset_calloc(t->n_units, sizeof *t->y_um);
     t->good = nset_calloc(t->n_units, sizeof *t->good);
-    if (!t->n_spikes || !t->snr || !t->good)
+    if (!t->n_spikes || !t->snr || !t->y_um || !t->good)
         return nset_fail_oom(err, t->n_units, sizeof *t->snr);
     for (size_t i = 0; i < t->n; i++)
         t->n_spikes[t->unit[i]]++;
     for (size_t i = 0; i < t->n_units; i++) {
         t->snr[i] = NAN;
+        t->y_um[i] = NAN;
         t->good[i] = true;
     }
     return NSET_OK;
@@ -126,7 +129,7 @@ static nset_status read_npz(nset_trains *t, const char *path, nset_error *err)
     nset_npz *z = NULL;
     nset_status status = nset_npz_open(&z, path, err);
     const int64_t *sample, *label, *ids;
-    const double *rate, *snr;
+    const double *rate, *snr, *place;
     size_t n = 0, n_labels = 0, n_ids = 0, k = 0, n_snr = 0;
 
     if (status != NSET_OK)
@@ -146,9 +149,13 @@ static nset_status read_npz(nset_trains *t, const char *path, nset_error *err)
             "%s: spike_indexes_seg0 and spike_labels_seg0 (whole numbers) are expected, or samples and labels", path);
     else if (n != n_labels)
         status = nset_fail(err, NSET_ERR_FORMAT, "%s: %zu spikes have %zu labels", path, n, n_labels);
-    else if ((status = fill(t, path, sample, label, n, ids, n_ids, err)) == NSET_OK &&
-             (status = count_units(t, err)) == NSET_OK && (snr = nset_npz_f64(z, "snr", &n_snr)) && n_snr == t->n_units)
+    else if ((status = fill(t, path, sample, label, n, ids, n_ids, err)) == NSET_OK)
+        status = count_units(t, err);
+    if (status == NSET_OK && (snr = nset_npz_f64(z, "snr", &n_snr)) && n_snr == t->n_units)
         memcpy(t->snr, snr, n_snr * sizeof *snr);
+    if (status == NSET_OK && (place = nset_npz_f64(z, "unit_positions", &n_snr)) && n_snr == 2 * t->n_units)
+        for (size_t i = 0; i < t->n_units; i++)
+            t->y_um[i] = place[2 * i + 1];
     nset_npz_close(z);
     return status;
 }
@@ -196,26 +203,35 @@ static nset_status read_phy(nset_trains *t, const char *folder, nset_error *err)
     return status;
 }
 
-/* The label column of units.csv; a reason, which may hold commas and quotes, comes after it. */
-static void read_labels(nset_trains *t, const char *path)
+/* The text of a row's column; NULL: there is none. */
+static const char *cell(const char *row, int column)
+{
+    for (int k = 0; row && k < column; k++)
+        row = strchr(row, ',') ? strchr(row, ',') + 1 : NULL;
+    return column < 0 ? NULL : row;
+}
+
+/* The columns y_um and label of units.csv; a reason, which may hold commas and quotes, comes after them. */
+static void read_units(nset_trains *t, const char *path)
 {
     char line[4096];
     FILE *f = fopen(path, "r");
-    int column = -1, k = 0;
+    int label = -1, y = -1, k = 0;
 
     if (!f)
         return;
     if (fgets(line, sizeof line, f))
-        for (char *word = strtok(line, ",\r\n"); word; word = strtok(NULL, ",\r\n"), k++)
-            if (!strcmp(word, "label"))
-                column = k;
-    while (column >= 0 && fgets(line, sizeof line, f)) {
+        for (char *word = strtok(line, ",\r\n"); word; word = strtok(NULL, ",\r\n"), k++) {
+            label = strcmp(word, "label") ? label : k;
+            y = strcmp(word, "y_um") ? y : k;
+        }
+    while (label >= 0 && fgets(line, sizeof line, f)) {
         int64_t id = strtoll(line, NULL, 10), *at = bsearch(&id, t->ids, t->n_units, sizeof *t->ids, by_id);
-        char *p = line;
-        for (k = 0; p && k < column; k++)
-            p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL;
+        const char *p = cell(line, label), *q = cell(line, y);
         if (at && p)
             t->good[at - t->ids] = !strncmp(p, "good,", 5) || !strncmp(p, "good\n", 5);
+        if (at && q && *q && *q != ',')
+            t->y_um[at - t->ids] = strtod(q, NULL);
         t->has_labels = true;
     }
     fclose(f);
@@ -237,7 +253,7 @@ nset_status nset_trains_read(nset_trains **out, const char *path, nset_error *er
         if (access(inside, R_OK) == 0) {
             if ((status = read_npz(t, inside, err)) == NSET_OK) {
                 snprintf(inside, sizeof inside, "%s/units.csv", path);
-                read_labels(t, inside);
+                read_units(t, inside);
             }
         } else {
             status = read_npz(t, path, err);
