@@ -14,7 +14,7 @@
 
 typedef struct settings {
     nset_common common;
-    bool json, check;
+    bool json, check, joined;
     nset_recording_settings in;
     double pixel_um;
     const char *believe;
@@ -27,6 +27,7 @@ static const opt_spec options[] = {
         .type = OPT_FLAG,
         .at = AT(check),
         .help = "look at the samples: bad channels, gain, channel map; what sorting will take" },
+    { .name = "joined", .type = OPT_FLAG, .at = AT(joined), .help = "the files are one recording, as sort takes them" },
     RECORDING_ROWS(settings),
     { .name = "pixel",
         .type = OPT_FLOAT,
@@ -69,16 +70,26 @@ static json_t *channels_json(const nset_recording *r)
     return list;
 }
 
+static json_t *gaps_json(const nset_recording *r)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->n_gaps; i++)
+        json_array_append_new(
+            list, json_pack("{s:I, s:f}", "sample", (json_int_t)r->gap[i].sample, "seconds", r->gap[i].seconds));
+    return list;
+}
+
 static json_t *recording_json(const nset_recording *r, const char *path)
 {
     const nset_source *s = r->source;
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I, s:f, s:s, s:f, s:I, s:o, s:O, s:O, s:o}", "file", path,
-        "kind", "recording", "format", r->format, "data", r->path, "channels", (json_int_t)s->n_channels, "columns",
-        (json_int_t)r->n_file_channels, "rate_hz", s->rate_hz, "samples", (json_int_t)s->n_samples, "seconds",
-        (double)s->n_samples / s->rate_hz, "dtype", r->dtype, "gain_uv", r->gain_uv, "header_bytes",
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I, s:f, s:s, s:f, s:I, s:o, s:O, s:O, s:o, s:o, s:f}",
+        "file", path, "kind", "recording", "format", r->format, "data", r->path, "channels", (json_int_t)s->n_channels,
+        "columns", (json_int_t)r->n_file_channels, "rate_hz", s->rate_hz, "samples", (json_int_t)s->n_samples,
+        "seconds", (double)s->n_samples / s->rate_hz, "dtype", r->dtype, "gain_uv", r->gain_uv, "header_bytes",
         (json_int_t)r->header_bytes, "probe", probe_json(&r->probe), "facts", r->facts, "warnings", r->warnings,
-        "channel_list", channels_json(r));
+        "channel_list", channels_json(r), "gaps", gaps_json(r), "start_s", r->start_s);
 }
 
 static void print_facts(json_t *facts, json_t *warnings)
@@ -92,6 +103,24 @@ static void print_facts(json_t *facts, json_t *warnings)
     json_array_foreach(warnings, i, item) printf("  warning: %s\n", json_string_value(item));
 }
 
+enum { GAPS_SHOWN = 20 };
+
+static void print_gaps(const nset_recording *r)
+{
+    double missing = 0;
+
+    for (size_t i = 0; i < r->n_gaps; i++)
+        missing += r->gap[i].seconds;
+    if (r->n_gaps)
+        printf("  %zu gap%s, %.6g s missing\n", r->n_gaps, r->n_gaps == 1 ? "" : "s", missing);
+    for (size_t i = 0; i < r->n_gaps && i < GAPS_SHOWN; i++)
+        printf("    before sample %lld: %.6g s %s, it is %.6f s then\n", (long long)r->gap[i].sample,
+            fabs(r->gap[i].seconds), r->gap[i].seconds < 0 ? "too many: the clock went back" : "missing",
+            nset_recording_seconds(r, r->gap[i].sample));
+    if (r->n_gaps > GAPS_SHOWN)
+        printf("    and %zu more: see --json\n", r->n_gaps - GAPS_SHOWN);
+}
+
 static void print_recording(const nset_recording *r, const char *path)
 {
     const nset_source *s = r->source;
@@ -99,6 +128,7 @@ static void print_recording(const nset_recording *r, const char *path)
     printf("%s: recording, %zu channel%s, %lld samples at %.12g Hz = %.3f s, %s\n", path, s->n_channels,
         s->n_channels == 1 ? "" : "s", (long long)s->n_samples, s->rate_hz, (double)s->n_samples / s->rate_hz,
         r->dtype);
+    print_gaps(r);
     print_facts(r->facts, r->warnings);
 }
 
@@ -138,13 +168,13 @@ static nset_status preflight(nset_preflight *p, const settings *s, const nset_re
     return status;
 }
 
-static nset_status info_recording(const settings *s, const char *path, nset_error *err)
+static nset_status info_recording(const settings *s, const char *const *paths, size_t n, nset_error *err)
 {
     nset_recording_options o = nset_recording_options_of(&s->in);
     nset_recording *r = NULL;
     nset_preflight p = { 0 };
     json_t *lines = NULL, *whole;
-    nset_status status = nset_recording_open(&r, &path, 1, &o, err);
+    nset_status status = nset_recording_open(&r, paths, n, &o, err);
 
     if (status != NSET_OK || (s->check && (status = preflight(&p, s, r, err)) != NSET_OK)) {
         nset_recording_close(r);
@@ -153,12 +183,12 @@ static nset_status info_recording(const settings *s, const char *path, nset_erro
     if (s->check)
         lines = nset_preflight_lines(&p, r);
     if (s->json) {
-        whole = recording_json(r, path);
+        whole = recording_json(r, paths[0]);
         if (lines)
             json_object_set(whole, "check", lines);
         print_json(whole);
     } else {
-        print_recording(r, path);
+        print_recording(r, paths[0]);
         if (lines)
             print_lines(lines);
         print_probe(&r->probe, lines ? &p.survey : NULL);
@@ -215,8 +245,10 @@ static nset_status run(void *settings_, const char *const *args, size_t n_args, 
     nset_status status = NSET_OK;
 
     (void)origins;
+    if (s->joined)
+        return info_recording(s, args, n_args, err);
     for (size_t i = 0; i < n_args && status == NSET_OK; i++)
-        status = nset_is_movie(args[i]) ? info_movie(s, args[i], err) : info_recording(s, args[i], err);
+        status = nset_is_movie(args[i]) ? info_movie(s, args[i], err) : info_recording(s, &args[i], 1, err);
     return status;
 }
 

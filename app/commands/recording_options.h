@@ -6,7 +6,7 @@
 #include "ephys/recording.h"
 
 typedef struct nset_recording_settings {
-    const char *format, *probe, *stream, *dtype;
+    const char *format, *probe, *stream, *dtype, *overlap;
     double rate, gain;
     long channels, header_bytes;
 } nset_recording_settings;
@@ -27,7 +27,7 @@ typedef struct nset_recording_settings {
             .type = OPT_TEXT,                                                                                          \
             .at = offsetof(T, in.stream),                                                                              \
             .unit = "NAME",                                                                                            \
-            .help = "stream of an Open Ephys recording" },                                                             \
+            .help = "stream of a recording that holds several" },                                                      \
         { .name = "rate",                                                                                              \
             .type = OPT_FLOAT,                                                                                         \
             .at = offsetof(T, in.rate),                                                                                \
@@ -53,6 +53,12 @@ typedef struct nset_recording_settings {
             .max = 1e9,                                                                                                \
             .unit = "uV a count",                                                                                      \
             .help = "scale of the samples" },                                                                          \
+        { .name = "overlap",                                                                                           \
+            .type = OPT_CHOICE,                                                                                        \
+            .at = offsetof(T, in.overlap),                                                                             \
+            .fallback = "error",                                                                                       \
+            .unit = "error|cut",                                                                                       \
+            .help = "frames that two files of a recording both hold: an error, or taken from the first" },             \
     {                                                                                                                  \
         .name = "header-bytes", .type = OPT_INT, .at = offsetof(T, in.header_bytes), .max = 1e12,                      \
         .help = "bytes to skip at the start of a raw file"                                                             \
@@ -67,7 +73,8 @@ static inline nset_recording_options nset_recording_options_of(const nset_record
         .gain_uv = s->gain,
         .n_channels = s->channels,
         .dtype = s->dtype,
-        .header_bytes = s->header_bytes };
+        .header_bytes = s->header_bytes,
+        .cut_overlap = s->overlap && s->overlap[0] == 'c' };
 }
 
 #endif

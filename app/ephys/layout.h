@@ -28,6 +28,8 @@ typedef struct nset_layout {
     nset_gap *gap;
     size_t n_gaps, cap_gaps; /* owned; where stretches do not follow each other in time; ascending */
     double start_s;          /* time of frame 0 where the file tells it, else 0 */
+    bool has_clock;          /* the file tells the sample number of its first frame: */
+    int64_t first_sample;    /* that number */
     char dtype[12];          /* int16, uint16, int32, float32, float64, int8, uint8 */
     bool big_endian;
     int64_t header_bytes;
@@ -65,6 +67,18 @@ void nset_layout_fini(nset_layout *l);
 nset_status nset_layout_add_piece(nset_layout *l, const char *path, int64_t offset, int64_t n_frames, nset_error *err);
 /* Between frames sample - 1 and sample, seconds are missing; negative: the clock went back. Errors: NSET_ERR_NOMEM. */
 nset_status nset_layout_add_gap(nset_layout *l, int64_t sample, double seconds, nset_error *err);
+
+/* Appends the frames of next, read from the same kind of file, after those of l, a gap between them where the clocks
+ * say so. Both must have the same columns, type, rate, gains and places; next keeps what it owns. Frames that both
+ * hold are an error unless cut, then those of next are left out. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
+nset_status nset_layout_join(nset_layout *l, nset_layout *next, bool cut, nset_error *err);
+
+/* Opens each path with open and joins them in this order: what open_many is where files are just put in a row.
+ * Errors: those of open and of nset_layout_join. */
+typedef nset_status (*nset_open_file)(
+    nset_layout *out, const char *path, const nset_recording_options *o, nset_error *err);
+nset_status nset_layout_open_each(nset_layout *out, nset_open_file open, const char *const *paths, size_t n,
+    const nset_recording_options *o, nset_error *err);
 
 /* Whole frames of frame_bytes that the file at path holds from byte offset on. Errors: NSET_ERR_FORMAT. */
 nset_status nset_file_frames(int64_t *out, const char *path, int64_t offset, size_t frame_bytes, nset_error *err);

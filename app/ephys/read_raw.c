@@ -131,11 +131,18 @@ static nset_status open_json(nset_layout *l, const char *path, const nset_record
     return status;
 }
 
+static nset_status open_jsons(
+    nset_layout *l, const char *const *paths, size_t n, const nset_recording_options *o, nset_error *err)
+{
+    return nset_layout_open_each(l, open_json, paths, n, o, err);
+}
+
 const nset_reader nset_reader_json = { .name = "json",
     .about = "raw binary described by the JSON file beside it",
     .says_all = false,
     .probe = probe_json,
-    .open = open_json };
+    .open = open_json,
+    .open_many = open_jsons };
 
 /* ---- options alone ---- */
 
@@ -172,9 +179,18 @@ static nset_status open_raw(nset_layout *l, const char *path, const nset_recordi
     return NSET_OK;
 }
 
-const nset_reader nset_reader_raw = {
-    .name = "raw", .about = "raw binary described by options", .says_all = false, .probe = probe_raw, .open = open_raw
-};
+static nset_status open_raws(
+    nset_layout *l, const char *const *paths, size_t n, const nset_recording_options *o, nset_error *err)
+{
+    return nset_layout_open_each(l, open_raw, paths, n, o, err);
+}
+
+const nset_reader nset_reader_raw = { .name = "raw",
+    .about = "raw binary described by options",
+    .says_all = false,
+    .probe = probe_raw,
+    .open = open_raw,
+    .open_many = open_raws };
 
 /* ---- NumPy ---- */
 
@@ -280,6 +296,15 @@ static nset_status open_npy(nset_layout *l, const char *path, const nset_recordi
     return NSET_OK;
 }
 
-const nset_reader nset_reader_npy = {
-    .name = "npy", .about = "NumPy array (samples, channels)", .says_all = true, .probe = probe_npy, .open = open_npy
-};
+static nset_status open_npys(
+    nset_layout *l, const char *const *paths, size_t n, const nset_recording_options *o, nset_error *err)
+{
+    return nset_layout_open_each(l, open_npy, paths, n, o, err);
+}
+
+const nset_reader nset_reader_npy = { .name = "npy",
+    .about = "NumPy array (samples, channels)",
+    .says_all = true,
+    .probe = probe_npy,
+    .open = open_npy,
+    .open_many = open_npys };

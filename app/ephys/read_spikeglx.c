@@ -8,10 +8,10 @@
 
 #include <neuroset/memory.h>
 
-#include "ephys/layout.h"
 #include "ephys/neuropixels.h"
+#include "ephys/spikeglx.h"
 
-static void other_path(char *out, size_t n, const char *path, const char *ending)
+void nset_spikeglx_path(char *out, size_t n, const char *path, const char *ending)
 {
     size_t stem = strlen(path);
 
@@ -22,19 +22,7 @@ static void other_path(char *out, size_t n, const char *path, const char *ending
     snprintf(out, n, "%.*s%s", (int)stem, path, ending);
 }
 
-static bool probe(const char *path)
-{
-    char meta[4096];
-    size_t n = strlen(path);
-
-    if (!(n > 4 && !strcmp(path + n - 4, ".bin")) && !(n > 5 && !strcmp(path + n - 5, ".meta")))
-        return false;
-    other_path(meta, sizeof meta, path, ".meta");
-    return access(meta, R_OK) == 0;
-}
-
-/* Start of the value of key in the meta's text, or NULL; the value ends with its line. */
-static const char *value(const char *meta, const char *key)
+const char *nset_spikeglx_value(const char *meta, const char *key)
 {
     size_t n = strlen(key);
 
@@ -46,9 +34,9 @@ static const char *value(const char *meta, const char *key)
     return NULL;
 }
 
-static double number(const char *meta, const char *key)
+double nset_spikeglx_number(const char *meta, const char *key)
 {
-    const char *v = value(meta, key);
+    const char *v = nset_spikeglx_value(meta, key);
 
     return v ? strtod(v, NULL) : 0;
 }
@@ -107,7 +95,7 @@ static bool channel_counts(const char *v, size_t *out, size_t n)
 /* Acquired channel numbers of the saved ones: "all" or "0:383,768". */
 static size_t saved_channels(const char *meta, long *out, size_t n)
 {
-    const char *v = value(meta, "snsSaveChanSubset");
+    const char *v = nset_spikeglx_value(meta, "snsSaveChanSubset");
     size_t k = 0;
 
     if (!v || !strncmp(v, "all", 3)) {
@@ -142,9 +130,9 @@ typedef struct meta_view {
 
 static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err)
 {
-    double range = number(m->text, "imAiRangeMax"), top = number(m->text, "imMaxInt");
-    const char *table = value(m->text, "imroTbl");
-    double head[8], entry[8], fixed = number(m->text, m->is_lf ? "imChan0lfGain" : "imChan0apGain");
+    double range = nset_spikeglx_number(m->text, "imAiRangeMax"), top = nset_spikeglx_number(m->text, "imMaxInt");
+    const char *table = nset_spikeglx_value(m->text, "imroTbl");
+    double head[8], entry[8], fixed = nset_spikeglx_number(m->text, m->is_lf ? "imChan0lfGain" : "imChan0apGain");
     size_t n_head = numbers(group(table, 0), head, 8);
     bool uhd2 = n_head >= 6 && head[0] == 1110;
 
@@ -168,7 +156,7 @@ static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err
 /* snsGeomMap: (PN,nShank,pitch,width)(s:x:y:used)..., an entry a saved electrode. */
 static bool geometry_from_map(nset_layout *l, const meta_view *m)
 {
-    const char *table = value(m->text, "snsGeomMap");
+    const char *table = nset_spikeglx_value(m->text, "snsGeomMap");
     const char *comma = table ? strchr(table, ',') : NULL;
     double head[4] = { 0 }, e[4];
 
@@ -188,8 +176,8 @@ static bool geometry_from_map(nset_layout *l, const meta_view *m)
 /* Part number of the probe: as the meta says it, or what its type number stands for. */
 static void part_number(char *out, size_t n, const meta_view *m)
 {
-    const char *pn = value(m->text, "imDatPrb_pn");
-    double type = number(m->text, "imDatPrb_type");
+    const char *pn = nset_spikeglx_value(m->text, "imDatPrb_pn");
+    double type = nset_spikeglx_number(m->text, "imDatPrb_type");
 
     if (pn && *pn != '\r' && *pn != '\n' && *pn)
         snprintf(out, n, "%.*s", (int)strcspn(pn, " \r\n"), pn);
@@ -203,7 +191,7 @@ static void part_number(char *out, size_t n, const meta_view *m)
 
 static bool geometry_from_imro(nset_layout *l, const meta_view *m)
 {
-    const char *table = value(m->text, "imroTbl");
+    const char *table = nset_spikeglx_value(m->text, "imroTbl");
     const nset_neuropixels *kind;
     char part[40];
     double e[8];
@@ -227,11 +215,11 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
     size_t counts[3], acquired[3];
     nset_status status;
 
-    if (!channel_counts(value(m->text, "snsApLfSy"), counts, 3))
+    if (!channel_counts(nset_spikeglx_value(m->text, "snsApLfSy"), counts, 3))
         return nset_fail(
             err, NSET_ERR_FORMAT, "%s: snsApLfSy is missing or damaged: which columns are electrodes?", m->path);
     m->is_lf = counts[0] == 0;
-    m->n_acquired_ap = channel_counts(value(m->text, "acqApLfSy"), acquired, 3) ? acquired[0] : 384;
+    m->n_acquired_ap = channel_counts(nset_spikeglx_value(m->text, "acqApLfSy"), acquired, 3) ? acquired[0] : 384;
     m->n = m->is_lf ? counts[1] : counts[0];
     if (m->n < 1 || m->n > l->n_columns)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy names %zu AP and %zu LF channels of %zu saved ones",
@@ -246,68 +234,114 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
     return NSET_OK;
 }
 
-static nset_status use_nidq(nset_layout *l, const meta_view *m, nset_error *err)
+/* Counts of MN, MA, XA columns of a NI-DAQ or OneBox file, which come first in a frame. */
+static nset_status count_analogue(size_t *counts, const meta_view *m, bool onebox, size_t n_columns, nset_error *err)
 {
-    double gains[3];
-    size_t counts[4];
-    double range = number(m->text, "niAiRangeMax"), top = number(m->text, "niMaxInt");
-    nset_status status;
-    size_t n, i = 0;
+    const char *key = onebox ? "snsXaDwSy" : "snsMnMaXaDw";
+    size_t n;
 
-    if (!channel_counts(value(m->text, "snsMnMaXaDw"), counts, 4))
+    counts[0] = counts[1] = 0;
+    if (!channel_counts(nset_spikeglx_value(m->text, key), onebox ? counts + 2 : counts, onebox ? 3 : 4))
         return nset_fail(
-            err, NSET_ERR_FORMAT, "%s: snsMnMaXaDw is missing or damaged: which columns are analogue?", m->path);
+            err, NSET_ERR_FORMAT, "%s: %s is missing or damaged: which columns are analogue?", m->path, key);
     n = counts[0] + counts[1] + counts[2];
-    if (n < 1 || n > l->n_columns)
-        return nset_fail(
-            err, NSET_ERR_FORMAT, "%s: this NI-DAQ file holds no analogue channel, only digital words", m->path);
+    if (n < 1 || n > n_columns)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: this %s file holds no analogue channel, only digital words",
+            m->path, onebox ? "OneBox" : "NI-DAQ");
+    return NSET_OK;
+}
+
+static nset_status use_daq(nset_layout *l, const meta_view *m, bool onebox, nset_error *err)
+{
+    double range = nset_spikeglx_number(m->text, onebox ? "obAiRangeMax" : "niAiRangeMax"), gains[3];
+    double top = nset_spikeglx_number(m->text, onebox ? "obMaxInt" : "niMaxInt");
+    size_t counts[5], n, i = 0;
+    nset_status status;
+
+    if ((status = count_analogue(counts, m, onebox, l->n_columns, err)) != NSET_OK)
+        return status;
+    n = counts[0] + counts[1] + counts[2];
+    if (!(range > 0))
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s is missing: the gain cannot be known", m->path,
+            onebox ? "obAiRangeMax" : "niAiRangeMax");
     if ((status = nset_layout_channels(l, n, err)) != NSET_OK)
         return status;
-    gains[0] = number(m->text, "niMNGain");
-    gains[1] = number(m->text, "niMAGain");
+    gains[0] = nset_spikeglx_number(m->text, "niMNGain");
+    gains[1] = nset_spikeglx_number(m->text, "niMAGain");
     gains[2] = 1;
     for (int kind = 0; kind < 3; kind++)
         for (size_t k = 0; k < counts[kind]; k++, i++)
             l->gain_uv[i] = 1e6 * range / (top > 0 ? top : 32768) / (gains[kind] > 0 ? gains[kind] : 1);
     nset_layout_fact(l, "gain", m->path, "%.10g uV a count", l->gain_uv[0]);
-    nset_layout_warn(l, "this is a NI-DAQ stream: its analogue channels are no electrodes of a probe");
+    if (n < l->n_columns)
+        nset_layout_fact(l, "left out", m->path, "%zu columns that are digital words", l->n_columns - n);
+    nset_layout_warn(
+        l, "this is a %s stream: its analogue channels are no electrodes of a probe", onebox ? "OneBox" : "NI-DAQ");
     return NSET_OK;
+}
+
+nset_spikeglx_kind nset_spikeglx_kind_of(const char *meta, const char *path)
+{
+    const char *type = nset_spikeglx_value(meta, "typeThis");
+    size_t counts[3];
+
+    if (type ? !strncmp(type, "nidq", 4) : strstr(path, ".nidq.") != NULL)
+        return NSET_SPIKEGLX_NIDQ;
+    if (type ? !strncmp(type, "obx", 3) : strstr(path, ".obx.") != NULL)
+        return NSET_SPIKEGLX_ONEBOX;
+    if (channel_counts(nset_spikeglx_value(meta, "snsApLfSy"), counts, 3) && counts[0] == 0)
+        return NSET_SPIKEGLX_LF;
+    return NSET_SPIKEGLX_AP;
+}
+
+/* Sample number of the first frame: what joins files and lines up streams. */
+static void use_clock(nset_layout *l, const char *text, const char *path)
+{
+    double first = nset_spikeglx_number(text, "firstSample");
+
+    if (!nset_spikeglx_value(text, "firstSample") || !(first >= 0 && first < 9e15) || !(l->rate_hz > 0))
+        return;
+    l->has_clock = true;
+    l->first_sample = (int64_t)first;
+    l->start_s = first / l->rate_hz;
+    nset_layout_fact(l, "start", path, "sample %lld of the acquisition, %.6f s", (long long)first, l->start_s);
 }
 
 static nset_status use_meta(nset_layout *l, const char *text, const char *path, nset_error *err)
 {
-    const char *type = value(text, "typeThis");
-    bool nidq = type ? !strncmp(type, "nidq", 4) : strstr(path, ".nidq.") != NULL;
+    nset_spikeglx_kind kind = nset_spikeglx_kind_of(text, path);
+    bool nidq = kind == NSET_SPIKEGLX_NIDQ, onebox = kind == NSET_SPIKEGLX_ONEBOX;
     meta_view m = { .text = text, .path = path };
-    double n = number(text, "nSavedChans");
+    double n = nset_spikeglx_number(text, "nSavedChans");
     nset_status status;
 
     if (!(n >= 1 && n <= 65536))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: nSavedChans is %g; a number from 1 to 65536 is expected", path, n);
     l->n_columns = (size_t)n;
-    l->rate_hz = number(text, nidq ? "niSampRate" : "imSampRate");
+    l->rate_hz = nset_spikeglx_number(text, nidq ? "niSampRate" : onebox ? "obSampRate" : "imSampRate");
     snprintf(l->dtype, sizeof l->dtype, "int16");
     nset_layout_fact(l, "rate", path, "%.12g Hz", l->rate_hz);
     nset_layout_fact(l, "dtype", "the format", "int16");
-    l->stated_samples = floor(number(text, "fileSizeBytes") / (2 * n));
+    use_clock(l, text, path);
+    l->stated_samples = floor(nset_spikeglx_number(text, "fileSizeBytes") / (2 * n));
     if (!(m.acquired = nset_calloc(l->n_columns, sizeof *m.acquired)))
         return nset_fail_oom(err, l->n_columns, sizeof *m.acquired);
     if (saved_channels(text, m.acquired, l->n_columns) < l->n_columns)
         status = nset_fail(err, NSET_ERR_FORMAT, "%s: snsSaveChanSubset names fewer channels than nSavedChans", path);
     else
-        status = nidq ? use_nidq(l, &m, err) : use_imec(l, &m, err);
+        status = nidq || onebox ? use_daq(l, &m, onebox, err) : use_imec(l, &m, err);
     nset_free(m.acquired);
     return status;
 }
 
-static nset_status open_spikeglx(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
+nset_status nset_spikeglx_file(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
 {
     char meta[4096], data[4096], *text = NULL;
     nset_status status;
 
     (void)o;
-    other_path(meta, sizeof meta, path, ".meta");
-    other_path(data, sizeof data, path, ".bin");
+    nset_spikeglx_path(meta, sizeof meta, path, ".meta");
+    nset_spikeglx_path(data, sizeof data, path, ".bin");
     if (access(data, R_OK))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: there is a header but no data: %s", data, strerror(errno));
     if (!(l->data_path = nset_strdup(data)))
@@ -318,7 +352,3 @@ static nset_status open_spikeglx(nset_layout *l, const char *path, const nset_re
     nset_free(text);
     return status;
 }
-
-const nset_reader nset_reader_spikeglx = {
-    .name = "spikeglx", .about = "SpikeGLX .bin with .meta", .says_all = true, .probe = probe, .open = open_spikeglx
-};

@@ -24,6 +24,7 @@ typedef struct nset_recording_options {
     long n_channels;   /* columns of the file */
     const char *dtype; /* int16, uint16, int32, float32 ... */
     long header_bytes;
+    bool cut_overlap; /* frames that two files hold are taken from the first; else they are an error */
 } nset_recording_options;
 
 /* Frames of one file, interleaved, one after the other. */

@@ -5,12 +5,12 @@
 #include "ephys/recording.h"
 #include "fuzz.h"
 
-/* Opens path and reads a few samples from either end. */
-static inline void fuzz_recording(const char *path, const nset_recording_options *options)
+/* Opens the paths as one recording and reads a few samples from either end. */
+static inline void fuzz_recordings(const char *const *paths, size_t n_paths, const nset_recording_options *options)
 {
     nset_recording *r = NULL;
     nset_error err = { 0 };
-    nset_status status = nset_recording_open(&r, &path, 1, options, &err);
+    nset_status status = nset_recording_open(&r, paths, n_paths, options, &err);
 
     fuzz_check(status, &err);
     if (status == NSET_OK && r->source->n_channels <= 4096) {
@@ -22,6 +22,11 @@ static inline void fuzz_recording(const char *path, const nset_recording_options
         }
     }
     nset_recording_close(r);
+}
+
+static inline void fuzz_recording(const char *path, const nset_recording_options *options)
+{
+    fuzz_recordings(&path, 1, options);
 }
 
 #endif

@@ -17,6 +17,9 @@ typedef struct expected {
     int64_t n_samples;
     json_t *first, *last; /* five samples of first and last channel, or NULL */
     const char *crc;      /* NULL: not comparable */
+    double start_s;       /* 0: not known */
+    const nset_gap *gap;
+    size_t n_gaps;
 } expected;
 
 static int failures;
@@ -30,6 +33,12 @@ static void fail(const char *what, const char *name, double got, double want)
 static void check_number(const char *what, const char *name, double got, double want)
 {
     if (!(got == want))
+        fail(what, name, got, want);
+}
+
+static void check_near(const char *what, const char *name, double got, double want)
+{
+    if (!(fabs(got - want) < 1e-9 * fmax(1, fabs(want))))
         fail(what, name, got, want);
 }
 
@@ -81,12 +90,13 @@ static void check_samples(nset_recording *r, const char *name, const expected *e
     free(counts);
 }
 
-static void check(const char *name, const char *path, const nset_recording_options *o, const expected *e)
+static void check_paths(
+    const char *name, const char *const *paths, size_t n, const nset_recording_options *o, const expected *e)
 {
     nset_recording *r = NULL;
     nset_error err = { 0 };
 
-    if (nset_recording_open(&r, &path, 1, o, &err) != NSET_OK) {
+    if (nset_recording_open(&r, paths, n, o, &err) != NSET_OK) {
         printf("FAIL %s: %s\n", name, err.text);
         failures++;
         return;
@@ -97,7 +107,19 @@ static void check(const char *name, const char *path, const nset_recording_optio
     check_number("samples", name, (double)r->source->n_samples, (double)e->n_samples);
     if (r->source->n_channels == e->n_channels && r->source->n_samples == e->n_samples)
         check_samples(r, name, e);
+    if (e->start_s > 0)
+        check_near("start", name, r->start_s, e->start_s);
+    check_number("gaps", name, (double)r->n_gaps, (double)e->n_gaps);
+    for (size_t i = 0; i < e->n_gaps && i < r->n_gaps; i++) {
+        check_number("gap", name, (double)r->gap[i].sample, (double)e->gap[i].sample);
+        check_near("missing time", name, r->gap[i].seconds, e->gap[i].seconds);
+    }
     nset_recording_close(r);
+}
+
+static void check(const char *name, const char *path, const nset_recording_options *o, const expected *e)
+{
+    check_paths(name, &path, 1, o, e);
 }
 
 /* ---- streams of SpikeGLX and Open Ephys ---- */
@@ -161,7 +183,8 @@ static void check_stream(json_t *root, const struct stream_case *c)
     expected e = { .rate_hz = json_number_value(json_object_get(s, "sampling_rate")),
         .gain_uv = json_number_value(json_is_array(gain) ? json_array_get(gain, 0) : gain),
         .n_samples = json_integer_value(json_object_get(segment, "n_samples")),
-        .first = json_object_get(segment, "first5_first_channel") };
+        .first = json_object_get(segment, "first5_first_channel"),
+        .start_s = strncmp(c->key, "spikeglx", 8) ? 0 : json_number_value(json_object_get(segment, "t_start")) };
     char path[4096], name[600];
 
     snprintf(name, sizeof name, "%s/%s", c->key, c->file);
@@ -176,6 +199,31 @@ static void check_stream(json_t *root, const struct stream_case *c)
         e.crc = json_string_value(json_object_get(segment, "crc32"));
     }
     check(name, golden_path(path, sizeof path, "ephys/%s", name), &o, &e);
+}
+
+/* ---- several files ---- */
+
+/* Checksums of the counts by numpy: the files' electrode columns, one after the other. */
+static void check_joined(void)
+{
+    static const nset_gap ap[] = { { 600, (620363 - 471707) / 30000.061088 } };
+    static const nset_gap lf[] = { { 51, (51696 - 39309) / 2500.0050906666665 } };
+    static const char *const files[] = { "g1/5-19-2022-CI1_g1_t0", "g0/5-19-2022-CI1_g0_t1", "g0/5-19-2022-CI1_g0_t0" };
+    nset_recording_options o = { 0 };
+    expected e = { 384, 30000.061088, 2.34375, 900, NULL, NULL, "f03b664e", 471107 / 30000.061088, ap, 1 };
+    char text[3][4096], folder[4096];
+    const char *paths[3];
+
+    for (int i = 0; i < 3; i++)
+        paths[i] = golden_path(text[i], sizeof text[i],
+            "ephys/spikeglx/multi_trigger/5-19-2022-CI1/5-19-2022-CI1_%s.imec0.ap.bin", files[i]);
+    check_paths("CI1, three files", paths, 3, &o, &e);
+    golden_path(folder, sizeof folder, "ephys/spikeglx/multi_trigger/5-19-2022-CI1");
+    check("CI1, the folder", folder, &o, &e);
+    o.stream = "imec0.lf";
+    o.cut_overlap = true; /* 25.0 LF samples a file, each file rounded up to 26 */
+    e = (expected){ 384, 2500.0050906666665, 4.6875, 77, NULL, NULL, "043d4ecb", 39258 / 2500.0050906666665, lf, 1 };
+    check("CI1, LFP of the folder", folder, &o, &e);
 }
 
 /* ---- files that say little of themselves ---- */
@@ -253,6 +301,7 @@ int main(void)
         return 77;
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         check_stream(root, &streams[i]);
+    check_joined();
     check_raws(root);
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
         check_refusal(&refusals[i]);
