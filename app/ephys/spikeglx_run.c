@@ -18,7 +18,7 @@ typedef struct run_file {
     char serial[40]; /* of the probe; "" for others */
     char run[256];   /* name before _gG_tT */
     size_t group;    /* files of one stream of one probe have the same */
-    bool is_ap, has_data;
+    bool is_ap, has_data, wanted;
     double first_sample;
 } run_file;
 
@@ -176,10 +176,19 @@ static void group_files(run_files *f)
     }
 }
 
-static bool is_wanted(const run_file *f, const char *wanted)
+/* Marks the files that --stream means: by name of the stream or number of the probe, else by their path below folder.
+ */
+static void mark_wanted(run_files *f, const char *folder, const char *wanted)
 {
-    return !wanted || !strcmp(f->stream, wanted) || (*f->serial && !strcmp(f->serial, wanted)) ||
-           strstr(f->path, wanted) != NULL;
+    bool exact = false;
+
+    for (size_t i = 0; i < f->n; i++) {
+        run_file *x = &f->file[i];
+        x->wanted = !wanted || !strcmp(x->stream, wanted) || (*x->serial && !strcmp(x->serial, wanted));
+        exact = exact || x->wanted;
+    }
+    for (size_t i = 0; i < f->n && !exact; i++)
+        f->file[i].wanted = strstr(f->file[i].path + strlen(folder), wanted) != NULL;
 }
 
 static void list_streams(char *list, size_t n, const run_files *f)
@@ -201,10 +210,9 @@ static nset_status choose_group(
     for (int only_ap = 1; only_ap >= 0; only_ap--) {
         size_t n = 0;
         for (size_t i = 0; i < f->n; i++) {
-            bool new_group = f->file[i].has_data && is_wanted(&f->file[i], wanted) && (!only_ap || f->file[i].is_ap);
+            bool new_group = f->file[i].has_data && f->file[i].wanted && (!only_ap || f->file[i].is_ap);
             for (size_t k = 0; k < i && new_group; k++)
-                new_group =
-                    !(f->file[k].group == f->file[i].group && f->file[k].has_data && is_wanted(&f->file[k], wanted));
+                new_group = !(f->file[k].group == f->file[i].group && f->file[k].has_data && f->file[k].wanted);
             if (new_group) {
                 *group = f->file[i].group;
                 n++;
@@ -267,11 +275,12 @@ static nset_status open_folder(nset_layout *l, const char *path, const nset_reco
 
     if (status == NSET_OK) {
         group_files(&files);
+        mark_wanted(&files, path, o->stream);
         status = choose_group(&group, &files, path, o->stream, err);
     }
     for (size_t i = 0; i < files.n && status == NSET_OK; i++) { /* the others leave the list */
         run_file *f = &files.file[i], move = *f;
-        if (f->group != group || !is_wanted(f, o->stream))
+        if (f->group != group || !f->wanted)
             continue;
         if (!f->has_data) {
             nset_layout_warn(l, "%s: there is a header but no data", f->path);
