@@ -89,6 +89,30 @@ static const vendor_case cases[] = {
     { .key = "intan/fpc_one_file_per_channel/info.rhd", .path = "intan/fpc_one_file_per_channel/info.rhd" },
     { .key = "intan/fpc_one_file_per_channel/info.rhd", .path = "intan/fpc_one_file_per_channel" },
     { .key = "intan/made_rhs_v3.1.rhs", .path = "intan/made_rhs_v3.1.rhs", .start_s = -256. / 30000 },
+    { .key = "neuralynx/BML/original_data", .path = "neuralynx/BML/original_data" },
+    /* the reference reader takes the counter that came around for a pause of 71 minutes */
+    { .key = "neuralynx/BML_unfilledsplit/original_data#gap_tolerance_ms=0",
+        .path = "neuralynx/BML_unfilledsplit/original_data",
+        .gap_s = { .006935 } },
+    { .key = "neuralynx/Cheetah_v1.1.0/original_data", .path = "neuralynx/Cheetah_v1.1.0/original_data" },
+    /* 35 us a sample, whatever the header says */
+    { .key = "neuralynx/Cheetah_v4.0.2/original_data",
+        .path = "neuralynx/Cheetah_v4.0.2/original_data/CSC14_trunc.Ncs",
+        .rate_hz = 1e6 / 35 },
+    { .key = "neuralynx/Cheetah_v5.4.0/original_data", .path = "neuralynx/Cheetah_v5.4.0/original_data" },
+    { .key = "neuralynx/Cheetah_v5.5.1/original_data",
+        .path = "neuralynx/Cheetah_v5.5.1/original_data",
+        .start_s = 26122.557633 },
+    { .key = "neuralynx/Cheetah_v5.7.4/original_data", .path = "neuralynx/Cheetah_v5.7.4/original_data" },
+    { .key = "neuralynx/Cheetah_v6.4.1dev/original_data", .path = "neuralynx/Cheetah_v6.4.1dev/original_data" },
+    { .key = "neuralynx/Cheetah_v6.4.1dev/original_data",
+        .path = "neuralynx/Cheetah_v6.4.1dev/original_data",
+        .choose = "2666.67Hz",
+        .stream = 1 },
+    { .key = "neuralynx/Cheetah_v6.4.1dev/original_data",
+        .path = "neuralynx/Cheetah_v6.4.1dev/original_data",
+        .choose = "2000Hz_100000uV_0.1-500Hz",
+        .stream = 2 },
 };
 
 static void check_stretches(nset_recording *r, const vendor_case *c, json_t *segments, double gain, double offset)
