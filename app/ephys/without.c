@@ -85,6 +85,25 @@ static nset_status copy_rest(nset_recording *v, const nset_recording *r, const s
     return open_narrow(&v->source, r->source, keep, n, err);
 }
 
+/* The view's own pieces and gaps; those of *v are still r's. */
+static nset_status copy_pieces(nset_recording *v, const nset_recording *r, nset_error *err)
+{
+    v->piece = nset_calloc(r->n_pieces, sizeof *v->piece);
+    v->gap = nset_calloc(r->n_gaps, sizeof *v->gap);
+    v->n_pieces = v->n_gaps = 0;
+    if (!v->piece || !v->gap)
+        return nset_fail_oom(err, r->n_pieces + r->n_gaps, sizeof *v->piece);
+    for (size_t i = 0; i < r->n_pieces; i++) {
+        v->piece[i] = r->piece[i];
+        v->n_pieces++;
+        if (!(v->piece[i].path = nset_strdup(r->piece[i].path)))
+            return nset_fail_oom(err, 1, strlen(r->piece[i].path));
+    }
+    for (size_t i = 0; i < r->n_gaps; i++)
+        v->gap[v->n_gaps++] = r->gap[i];
+    return NSET_OK;
+}
+
 nset_status nset_recording_without(
     nset_recording **out, const nset_recording *r, const nset_channel_survey *s, nset_error *err)
 {
@@ -107,7 +126,9 @@ nset_status nset_recording_without(
     v->path = NULL;
     v->facts = json_incref(r->facts);
     v->warnings = json_incref(r->warnings);
-    status = copy_rest(v, r, keep, n, err);
+    status = copy_pieces(v, r, err);
+    if (status == NSET_OK)
+        status = copy_rest(v, r, keep, n, err);
     nset_free(keep);
     if (status != NSET_OK)
         nset_recording_close(v);
