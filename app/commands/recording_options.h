@@ -6,7 +6,7 @@
 #include "ephys/recording.h"
 
 typedef struct nset_recording_settings {
-    const char *format, *probe, *stream, *dtype, *overlap;
+    const char *format, *probe, *stream, *dtype, *overlap, *order, *endian;
     double rate, gain;
     long channels, header_bytes;
 } nset_recording_settings;
@@ -53,6 +53,16 @@ typedef struct nset_recording_settings {
             .max = 1e9,                                                                                                \
             .unit = "uV a count",                                                                                      \
             .help = "scale of the samples" },                                                                          \
+        { .name = "order",                                                                                             \
+            .type = OPT_CHOICE,                                                                                        \
+            .at = offsetof(T, in.order),                                                                               \
+            .unit = "sample-major|channel-major",                                                                      \
+            .help = "which axis of a raw file or array comes first" },                                                 \
+        { .name = "endian",                                                                                            \
+            .type = OPT_CHOICE,                                                                                        \
+            .at = offsetof(T, in.endian),                                                                              \
+            .unit = "little|big",                                                                                      \
+            .help = "byte order of a raw file" },                                                                      \
         { .name = "overlap",                                                                                           \
             .type = OPT_CHOICE,                                                                                        \
             .at = offsetof(T, in.overlap),                                                                             \
@@ -74,6 +84,8 @@ static inline nset_recording_options nset_recording_options_of(const nset_record
         .n_channels = s->channels,
         .dtype = s->dtype,
         .header_bytes = s->header_bytes,
+        .order = s->order,
+        .endian = s->endian,
         .cut_overlap = s->overlap && s->overlap[0] == 'c' };
 }
 

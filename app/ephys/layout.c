@@ -55,6 +55,17 @@ void nset_layout_fini(nset_layout *l)
     *l = (nset_layout){ 0 };
 }
 
+void nset_layout_plain_gain(nset_layout *l, const nset_recording_options *o)
+{
+    double gain = o->gain_uv != 0 ? o->gain_uv : 1;
+
+    for (size_t i = 0; i < l->n; i++)
+        l->gain_uv[i] = gain;
+    nset_layout_fact(l, "gain", o->gain_uv != 0 ? "--gain" : "guessed", "%.10g uV a count", gain);
+    if (o->gain_uv == 0)
+        nset_layout_warn(l, "no gain is known: values are taken as microvolts; give it with --gain");
+}
+
 nset_status nset_layout_add_piece(nset_layout *l, const char *path, int64_t offset, int64_t n_frames, nset_error *err)
 {
     nset_status status = nset_grow(&l->piece, &l->cap_pieces, l->n_pieces + 1, sizeof *l->piece, err);

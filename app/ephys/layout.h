@@ -63,6 +63,9 @@ extern const nset_reader nset_reader_json, nset_reader_npy, nset_reader_spikeglx
 nset_status nset_layout_channels(nset_layout *l, size_t n, nset_error *err);
 void nset_layout_fini(nset_layout *l);
 
+/* Gain of files that do not tell one: --gain, else counts are microvolts, which is said. */
+void nset_layout_plain_gain(nset_layout *l, const nset_recording_options *o);
+
 /* The next piece: n_frames frames of path from byte offset, -1: to the end of the file. Errors: NSET_ERR_NOMEM. */
 nset_status nset_layout_add_piece(nset_layout *l, const char *path, int64_t offset, int64_t n_frames, nset_error *err);
 /* Between frames sample - 1 and sample, seconds are missing; negative: the clock went back. Errors: NSET_ERR_NOMEM. */

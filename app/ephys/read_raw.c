@@ -1,5 +1,4 @@
-/* Raw binary: with NAME.json beside it, with options alone, or as a NumPy array. */
-#include <ctype.h>
+/* Raw binary: with NAME.json beside it, or with options alone. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,7 @@
 
 #include <neuroset/memory.h>
 
-#include "ephys/layout.h"
+#include "ephys/planes.h"
 
 static bool ends_with(const char *path, const char *ending)
 {
@@ -28,6 +27,37 @@ static nset_status check_columns(const char *path, long n, nset_error *err)
         return nset_fail(
             err, NSET_ERR_FORMAT, "%s: %ld channels: a number from 1 to 65536 is expected; see --channels", path, n);
     return NSET_OK;
+}
+
+/* Frames of planes: how many the file holds, and nothing left over. */
+static nset_status open_planes(nset_layout *l, nset_error *err)
+{
+    size_t frame = l->n_columns * nset_dtype_size(l->dtype);
+    int64_t n = 0, bytes = 0;
+    nset_status status;
+
+    if (frame == 0)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: samples of type '%s' are not read here", l->data_path, l->dtype);
+    if ((status = nset_file_frames(&n, l->data_path, l->header_bytes, frame, err)) != NSET_OK ||
+        (status = nset_file_frames(&bytes, l->data_path, l->header_bytes, 1, err)) != NSET_OK)
+        return status;
+    if (bytes != n * (int64_t)frame)
+        return nset_fail(err, NSET_ERR_FORMAT,
+            "%s: %lld bytes are not %zu channels of %s of the same length: where a channel ends is not known",
+            l->data_path, (long long)bytes, l->n_columns, l->dtype);
+    return nset_planes_open(l, n, err);
+}
+
+/* What options alone say of the samples: byte order, and that a channel's lie together. */
+static nset_status use_order(nset_layout *l, const nset_recording_options *o, nset_error *err)
+{
+    l->big_endian = o->endian && o->endian[0] == 'b';
+    if (o->endian)
+        nset_layout_fact(l, "byte order", "--endian", "%s-endian", o->endian);
+    if (o->order)
+        nset_layout_fact(
+            l, "axes", "--order", "(%s)", nset_channel_major(o) ? "channels, samples" : "samples, channels");
+    return nset_channel_major(o) ? open_planes(l, err) : NSET_OK;
 }
 
 static void set_gain(nset_layout *l, double gain, double offset)
@@ -98,6 +128,8 @@ static nset_status use_json(
         "%.10g uV a count", l->gain_uv[0]);
     nset_layout_fact(l, "dtype", o->dtype ? "--dtype" : dtype ? json : "guessed", "%s", l->dtype);
     l->stated_samples = json_number_value(json_object_get(root, "num_samples"));
+    if ((status = use_order(l, o, err)) != NSET_OK)
+        return status;
     if (!o->probe && probe) {
         nset_path_beside(place, sizeof place, path, probe);
         return nset_probe_file(l, place, err);
@@ -170,13 +202,10 @@ static nset_status open_raw(nset_layout *l, const char *path, const nset_recordi
     snprintf(l->dtype, sizeof l->dtype, "%s", o->dtype ? o->dtype : "int16");
     if ((status = nset_layout_channels(l, l->n_columns, err)) != NSET_OK)
         return status;
-    set_gain(l, o->gain_uv != 0 ? o->gain_uv : 1, 0);
+    nset_layout_plain_gain(l, o);
     nset_layout_fact(l, "rate", "--rate", "%.10g Hz", l->rate_hz);
     nset_layout_fact(l, "dtype", o->dtype ? "--dtype" : "guessed", "%s", l->dtype);
-    nset_layout_fact(l, "gain", o->gain_uv != 0 ? "--gain" : "guessed", "%.10g uV a count", l->gain_uv[0]);
-    if (o->gain_uv == 0)
-        nset_layout_warn(l, "no gain is known: counts are taken as microvolts; give it with --gain");
-    return NSET_OK;
+    return use_order(l, o, err);
 }
 
 static nset_status open_raws(
@@ -191,120 +220,3 @@ const nset_reader nset_reader_raw = { .name = "raw",
     .probe = probe_raw,
     .open = open_raw,
     .open_many = open_raws };
-
-/* ---- NumPy ---- */
-
-static bool probe_npy(const char *path)
-{
-    char magic[6] = "";
-    FILE *f = fopen(path, "rb");
-
-    if (!f)
-        return false;
-    if (fread(magic, 1, 6, f) != 6)
-        magic[0] = '\0';
-    fclose(f);
-    return !memcmp(magic, "\x93NUMPY", 6);
-}
-
-static const char *value_of(const char *header, const char *key)
-{
-    const char *p = strstr(header, key);
-
-    if (!p)
-        return "";
-    for (p += strlen(key); *p == ' ' || *p == ':' || *p == '\'' || *p == '"'; p++)
-        ;
-    return p;
-}
-
-static nset_status parse_npy(nset_layout *l, const char *header, const char *path, nset_error *err)
-{
-    static const char *const kinds[][2] = { { "i1", "int8" }, { "u1", "uint8" }, { "i2", "int16" }, { "u2", "uint16" },
-        { "i4", "int32" }, { "u4", "uint32" }, { "f4", "float32" }, { "f8", "float64" } };
-    const char *descr = value_of(header, "descr'"), *shape = value_of(header, "shape'");
-    char *end;
-    size_t k = 0;
-
-    while (k < 8 && *descr && strncmp(descr + 1, kinds[k][0], 2))
-        k++;
-    if (!*descr || k == 8)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: the array's type '%.8s' is not read here", path, descr);
-    snprintf(l->dtype, sizeof l->dtype, "%s", kinds[k][1]);
-    l->big_endian = *descr == '>';
-    if (strstr(header, "'fortran_order': True"))
-        return nset_fail(
-            err, NSET_ERR_FORMAT, "%s: the array is in Fortran order; save it as np.ascontiguousarray", path);
-    if (*shape != '(' || !isdigit((unsigned char)shape[1]))
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: the array must be (samples, channels)", path);
-    l->stated_samples = (double)strtoull(shape + 1, &end, 10);
-    while (*end == ',' || *end == ' ' || *end == 'L')
-        end++;
-    l->n_columns = *end == ')' ? 1 : strtoull(end, &end, 10);
-    while (*end == ',' || *end == ' ' || *end == 'L')
-        end++;
-    if (*end && *end != ')')
-        return nset_fail(
-            err, NSET_ERR_FORMAT, "%s: the array has more than two axes; (samples, channels) is expected", path);
-    if (l->stated_samples < (double)l->n_columns)
-        nset_layout_warn(l,
-            "%s has more channels (%zu) than samples (%.0f): are its axes (channels, samples)? (samples, channels) is "
-            "expected",
-            path, l->n_columns, l->stated_samples);
-    return check_columns(path, (long)l->n_columns, err);
-}
-
-static nset_status read_npy_header(nset_layout *l, const char *path, nset_error *err)
-{
-    char header[8192 + 1];
-    unsigned char start[12];
-    FILE *f = fopen(path, "rb");
-    size_t length, skip, got;
-
-    if (!f)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
-    got = fread(start, 1, 12, f);
-    skip = got == 12 && start[6] == 1 ? 10 : 12;
-    length = got < 12 ? 0
-                      : start[8] | (size_t)start[9] << 8 |
-                            (skip == 12 ? (size_t)start[10] << 16 | (size_t)start[11] << 24 : 0);
-    if (length == 0 || length > 8192 || fseek(f, (long)skip, SEEK_SET) || fread(header, 1, length, f) != length) {
-        fclose(f);
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: the NumPy header is cut short or over 8192 bytes", path);
-    }
-    fclose(f);
-    header[length] = '\0';
-    l->header_bytes = (int64_t)(skip + length);
-    return parse_npy(l, header, path, err);
-}
-
-static nset_status open_npy(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
-{
-    nset_status status;
-
-    if ((status = set_path(l, path, err)) != NSET_OK || (status = read_npy_header(l, path, err)) != NSET_OK ||
-        (status = nset_layout_channels(l, l->n_columns, err)) != NSET_OK)
-        return status;
-    l->rate_hz = o->rate_hz;
-    set_gain(l, o->gain_uv != 0 ? o->gain_uv : 1, 0);
-    if (o->rate_hz > 0)
-        nset_layout_fact(l, "rate", "--rate", "%.10g Hz", l->rate_hz);
-    nset_layout_fact(l, "dtype", "the array's header", "%s", l->dtype);
-    nset_layout_fact(l, "gain", o->gain_uv != 0 ? "--gain" : "guessed", "%.10g uV a count", l->gain_uv[0]);
-    if (o->gain_uv == 0)
-        nset_layout_warn(l, "no gain is known: values are taken as microvolts; give it with --gain");
-    return NSET_OK;
-}
-
-static nset_status open_npys(
-    nset_layout *l, const char *const *paths, size_t n, const nset_recording_options *o, nset_error *err)
-{
-    return nset_layout_open_each(l, open_npy, paths, n, o, err);
-}
-
-const nset_reader nset_reader_npy = { .name = "npy",
-    .about = "NumPy array (samples, channels)",
-    .says_all = true,
-    .probe = probe_npy,
-    .open = open_npy,
-    .open_many = open_npys };

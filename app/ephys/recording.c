@@ -65,10 +65,12 @@ static nset_status choose_reader(const nset_reader **out, const char *path, cons
 static nset_status apply_options(
     nset_layout *l, const nset_reader *reader, const char *path, const nset_recording_options *o, nset_error *err)
 {
-    const char *useless = o->n_channels     ? "--channels"
-                          : o->dtype        ? "--dtype"
-                          : o->header_bytes ? "--header-bytes"
-                                            : NULL;
+    const char *useless = o->n_channels                            ? "--channels"
+                          : o->dtype                               ? "--dtype"
+                          : o->header_bytes                        ? "--header-bytes"
+                          : o->endian                              ? "--endian"
+                          : o->order && reader != &nset_reader_npy ? "--order"
+                                                                   : NULL;
 
     if (!reader->says_all)
         return NSET_OK;

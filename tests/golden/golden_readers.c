@@ -246,6 +246,33 @@ static void check_raw(json_t *root, const char *key, const char *file, const nse
     check(file, golden_path(path, sizeof path, "ephys/%s", file), o, &e);
 }
 
+/* The same 2000 frames in other bytes; torn: 1999 of them. */
+static void check_orders(nset_recording_options raw, nset_recording_options npy)
+{
+    expected e = { .n_channels = 4, .rate_hz = 15000, .gain_uv = .25, .n_samples = 2000, .crc = "d434325c" };
+    nset_recording_options o = raw;
+    char path[4096];
+
+#define CHECK(file, options) check(file, golden_path(path, sizeof path, "ephys/raw/%s", file), options, &e)
+    o.endian = "big";
+    CHECK("locust_2000x4.int16be.raw", &o);
+    o = raw;
+    o.dtype = "uint16";
+    CHECK("locust_2000x4.uint16le.raw", &o);
+    o = raw;
+    o.order = npy.order = "channel-major";
+    CHECK("locust_2000x4_channelmajor.int16le.raw", &o);
+    CHECK("locust_4x2000_int16_C.npy", &npy);
+    npy.order = "sample-major";
+    CHECK("locust_2000x4_float32_F.npy", &npy);
+    npy.order = NULL;
+    CHECK("locust_2000x4_float32_F.npy", &npy);
+    e.n_samples = 1999;
+    e.crc = "15da8178"; /* zlib.crc32 of the first 15992 bytes of locust_2000x4_torn.int16le.raw */
+    CHECK("locust_2000x4_torn.int16le.raw", &raw);
+#undef CHECK
+}
+
 static void check_raws(json_t *root)
 {
     nset_recording_options o = { .format = "raw", .rate_hz = 15000, .n_channels = 4, .gain_uv = .25 };
@@ -259,6 +286,7 @@ static void check_raws(json_t *root)
     header.header_bytes = 32;
     check_raw(root, "raw/locust_2000x4_int16_C.npy", "raw/locust_2000x4_header32.int16le.raw", &header, 4);
     check_raw(root, "raw/locust_2000x4_int16_C.npy", "raw/locust_2000x4_int16_C.npy", &npy, 4);
+    check_orders(o, npy);
     check_raw(root, "raw/locust_2000x4_bigendian_int16.npy", "raw/locust_2000x4_bigendian_int16.npy", &npy, 4);
     check_raw(root, "raw/locust_v2_header.npy", "raw/locust_v2_header.npy", &npy, 4);
 }
@@ -272,7 +300,10 @@ static const struct refusal {
     { "spikeglx/nhp_long/snippet_g0_t0.imec0.ap.meta", { 0 }, "a header but no data" },
     { "raw/locust_2000x4_int16_C.npy", { 0 }, "--rate" },
     { "raw/zero_spikes_int64.npy", { .rate_hz = 15000 }, "is not read here" },
-    { "raw/locust_2000x4_float32_F.npy", { .rate_hz = 15000 }, "Fortran order" },
+    { "raw/locust_4x2000_int16_C.npy", { .rate_hz = 15000 }, "--order channel-major" },
+    { "raw/locust_2000x4_torn.int16le.raw",
+        { .format = "raw", .rate_hz = 15000, .n_channels = 4, .order = "channel-major" }, "where a channel ends" },
+    { "spikeglx/np_ultra_stub/p5_g0_t0.imec0.ap.bin", { .order = "channel-major" }, "--order" },
     { "real/locust_trial_01.int16.raw", { 0 }, "--channels" },
     { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream/Record Node 101/experiment1/recording1", { 0 },
         "--stream" },

@@ -210,10 +210,10 @@ START_TEST(arrays_of_other_shapes_are_refused)
     for (int i = 0; i < 2; i++) {
         char line[80];
         FILE *f = fopen(path_of(i ? "b.npy" : "a.npy"), "wb");
-        snprintf(line, sizeof line, "{'descr': '<i2', 'fortran_order': False, 'shape': (2, %d), }", 2 + i);
+        snprintf(line, sizeof line, "{'descr': '<i2', 'fortran_order': False, 'shape': (3, %d), }", 2 + i);
         fwrite("\x93NUMPY\x01\0\x3e\0", 1, 10, f);
         fprintf(f, "%-61s\n", line);
-        fwrite("0123456789ab", 1, (size_t)(8 + 4 * i), f);
+        fwrite("0123456789abcdefgh", 1, (size_t)(12 + 6 * i), f);
         fclose(f);
         paths[i] = path_of(i ? "b.npy" : "a.npy");
     }
@@ -222,7 +222,7 @@ START_TEST(arrays_of_other_shapes_are_refused)
     err = (nset_error){ 0 };
     ck_assert_msg(
         nset_recording_open(&r, (const char *[]){ paths[0], paths[0] }, 2, &o, &err) == NSET_OK, "%s", err.text);
-    ck_assert_int_eq(r->source->n_samples, 4);
+    ck_assert_int_eq(r->source->n_samples, 6);
     nset_recording_close(r);
 }
 END_TEST
