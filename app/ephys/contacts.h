@@ -8,7 +8,7 @@
 
 #include "ephys/layout.h"
 
-enum { NSET_SHANK_NAME = 32 };
+enum { NSET_SHANK_NAME = 64 };
 
 typedef struct nset_contact {
     bool seen;

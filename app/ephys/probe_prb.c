@@ -119,7 +119,7 @@ static nset_status read_group(reading *r, const nset_prb_cell *cell, size_t grou
     if (cell->key->kind == NSET_PRB_NUMBER)
         snprintf(name, sizeof name, "%.17g", cell->key->number);
     else
-        snprintf(name, sizeof name, "%.*s", cell->key->n < 31 ? (int)cell->key->n : 31, cell->key->text);
+        snprintf(name, sizeof name, "%.*s", cell->key->n < 63 ? (int)cell->key->n : 63, cell->key->text);
     if (!channels || channels->kind != NSET_PRB_LIST || !geometry)
         return refuse(r, cell->value, "a group has a list of \"channels\" and a \"geometry\"");
     for (const nset_prb_cell *c = channels->first; c && status == NSET_OK; c = c->next)
