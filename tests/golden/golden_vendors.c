@@ -113,6 +113,18 @@ static const vendor_case cases[] = {
         .path = "neuralynx/Cheetah_v6.4.1dev/original_data",
         .choose = "2000Hz_100000uV_0.1-500Hz",
         .stream = 2 },
+    /* the reference reader drops the last frame of version 2.1 */
+    { .key = "blackrock/blackrock_2_1/l101210-001.ns2",
+        .path = "blackrock/blackrock_2_1/l101210-001.ns2",
+        .n_samples = 3641,
+        .crc = "c766906c" },
+    { .key = "blackrock/test2/test.ns5", .path = "blackrock/test2/test.ns5", .n_samples = 6, .crc = "fe594f80" },
+    { .key = "blackrock/segment/PauseCorrect/pause_correct.ns2",
+        .path = "blackrock/segment/PauseCorrect/pause_correct.ns2",
+        .gap_s = { 31.0087 - 4 } },
+    { .key = "blackrock/segment/ResetCorrect/reset.ns2",
+        .path = "blackrock/segment/ResetCorrect/reset.ns2",
+        .gap_s = { .0032 - 4.02 } },
 };
 
 static void check_stretches(nset_recording *r, const vendor_case *c, json_t *segments, double gain, double offset)
