@@ -2,13 +2,12 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <neuroset/memory.h>
 
 #define ISI_S .0015
 #define REFRACTORY_S .001
-enum { CUTOFF_SPIKES = 500, CUTOFF_BINS = 100, PRESENCE_BINS = 60 };
+enum { CUTOFF_SPIKES = 500, CUTOFF_BINS = 100, CUTOFF_SMOOTH = 3, PRESENCE_BINS = 60 };
 
 static double isi_violations(const int64_t *t, size_t n, double rate_hz, double seconds)
 {
@@ -24,14 +23,14 @@ static double isi_violations(const int64_t *t, size_t n, double rate_hz, double 
 /* Llobet et al. 2022: pairs closer than the refractory period, not only neighbours. */
 static double rp_contamination(const int64_t *t, size_t n, double rate_hz, double seconds)
 {
-    double v = 0, root;
+    double v = 0, root, refractory = rint(REFRACTORY_S * rate_hz); /* whole samples */
 
     if (n < 2)
         return NAN;
     for (size_t i = 0; i < n; i++)
-        for (size_t j = i + 1; j < n && (double)(t[j] - t[i]) <= REFRACTORY_S * rate_hz; j++)
+        for (size_t j = i + 1; j < n && (double)(t[j] - t[i]) <= refractory; j++)
             v++;
-    root = 1 - v * seconds / ((double)n * (double)n * REFRACTORY_S);
+    root = 1 - v * seconds / ((double)n * (double)n * refractory / rate_hz);
     return root < 0 ? 1 : 1 - sqrt(root);
 }
 
@@ -52,42 +51,49 @@ static double presence(const int64_t *t, size_t n, double rate_hz, double second
     return (double)with / (double)n_bins;
 }
 
-static int by_size(const void *a, const void *b)
+/* out := h smoothed by a Gaussian of 3 bins, cut at 4 of its standard deviations, the ends repeated; whole
+ * counts, as SpikeInterface has them. */
+static void smooth(double *out, const double *h)
 {
-    float p = *(const float *)a, q = *(const float *)b;
+    enum { REACH = 4 * CUTOFF_SMOOTH };
+    double weight[2 * REACH + 1], sum = 0, value;
 
-    return (p > q) - (p < q);
+    for (int k = -REACH; k <= REACH; k++)
+        sum += weight[k + REACH] = exp(-.5 * k * k / (double)(CUTOFF_SMOOTH * CUTOFF_SMOOTH));
+    for (int i = 0; i < CUTOFF_BINS; i++) {
+        value = 0;
+        for (int k = -REACH; k <= REACH; k++) {
+            int j = i + k < 0 ? 0 : i + k >= CUTOFF_BINS ? CUTOFF_BINS - 1 : i + k;
+            value += weight[k + REACH] / sum * h[j];
+        }
+        out[i] = floor(value);
+    }
 }
 
-/* Share of spikes below the detection's reach, from the histogram's asymmetry; at most .5. */
-static double amplitude_cutoff(float *a, size_t n)
+/* Share of spikes below the detection's reach: as many as lie beyond the mirror image of the low edge; at most .5. */
+static double amplitude_cutoff(const float *a, size_t n)
 {
-    double h[CUTOFF_BINS] = { 0 }, smooth[CUTOFF_BINS], width, sum = 0;
-    size_t peak = 0, mirror = CUTOFF_BINS;
+    double h[CUTOFF_BINS] = { 0 }, pdf[CUTOFF_BINS], low = INFINITY, high = -INFINITY, missing = 0;
+    size_t mirror = 0;
 
     if (n < CUTOFF_SPIKES)
         return NAN;
-    qsort(a, n, sizeof *a, by_size);
-    width = (double)(a[n - 1] - a[0]) / CUTOFF_BINS;
-    if (width <= 0)
+    for (size_t i = 0; i < n; i++) {
+        low = fmin(low, (double)a[i]);
+        high = fmax(high, (double)a[i]);
+    }
+    if (high <= low)
         return NAN;
     for (size_t i = 0; i < n; i++) {
-        size_t bin = (size_t)((double)(a[i] - a[0]) / width);
+        size_t bin = (size_t)(((double)a[i] - low) / (high - low) * CUTOFF_BINS);
         h[bin < CUTOFF_BINS ? bin : CUTOFF_BINS - 1]++;
     }
-    for (size_t k = 0; k < CUTOFF_BINS; k++) {
-        size_t first = k > 0 ? k - 1 : 0, last = k + 1 < CUTOFF_BINS ? k + 1 : k;
-        smooth[k] = 0;
-        for (size_t j = first; j <= last; j++)
-            smooth[k] += h[j] / (double)(last - first + 1);
-        peak = smooth[k] > smooth[peak] ? k : peak;
-    }
-    for (size_t k = peak; k < CUTOFF_BINS && mirror == CUTOFF_BINS; k++)
-        if (smooth[k] <= smooth[0])
-            mirror = k;
-    for (size_t k = mirror; k < CUTOFF_BINS; k++)
-        sum += smooth[k];
-    return fmin(.5, sum / (double)n);
+    smooth(pdf, h);
+    for (size_t k = 0; k < CUTOFF_BINS; k++)
+        mirror = pdf[k] >= pdf[0] ? k : mirror;
+    for (size_t k = mirror + 1; k < CUTOFF_BINS; k++)
+        missing += pdf[k];
+    return fmin(.5, missing / ((double)n + missing));
 }
 
 nset_status nset_unit_measure(nset_unit *u, const nset_sorting *s, nset_error *err)

@@ -8,6 +8,14 @@
 
 typedef enum nset_label { NSET_LABEL_GOOD, NSET_LABEL_MUA, NSET_LABEL_NOISE } nset_label;
 
+/* What each means stands in ephys/measures_more.h. Durations in ms, slopes in microvolts a second. */
+typedef struct nset_more_measures {
+    double sliding_rp, amplitude_median, amplitude_cv_median, amplitude_cv_range, firing_range;
+    double sync_spike_2, sync_spike_4, sync_spike_8, sd_ratio, drift_ptp, drift_std, drift_mad;
+    double peak_to_trough_ms, trough_half_width_ms, peak_half_width_ms, repolarization_slope, recovery_slope;
+    double peak_to_trough_ratio;
+} nset_more_measures;
+
 /* Measures as SpikeInterface defines them (reference: sorting measures). NaN where not defined. */
 typedef struct nset_unit {
     int32_t id;
@@ -15,6 +23,7 @@ typedef struct nset_unit {
     double x_um, y_um;
     size_t n_spikes;
     double rate_hz, snr, amplitude_uv, isi_violations_ratio, rp_contamination, presence, amplitude_cutoff, isolation;
+    nset_more_measures more;
     nset_label label;
     char reason[160]; /* why that label */
 } nset_unit;

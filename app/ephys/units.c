@@ -9,6 +9,7 @@
 
 #include "cli/progress.h"
 #include "ephys/measures.h"
+#include "ephys/measures_more.h"
 
 enum { MOST_SNIPPETS = 100 };
 #define AROUND_UM 80. /* channels whose sizes place a unit */
@@ -208,7 +209,7 @@ static nset_status finish_units(
         u->isolation = isolation(t, r[k].index);
         nset_unit_label(u, confidence, (double)t->norm[r[k].index]);
     }
-    return NSET_OK;
+    return nset_sorting_measure_more(s, err);
 }
 
 static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_matches *m,

@@ -1,0 +1,126 @@
+/* Measures of units on trains and shapes whose figures are worked by hand; SpikeInterface's agree in tests/interop. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "ephys/measures_more.h"
+
+enum { RATE = 10000, SECONDS = 120, LENGTH = 20, MOST = 4000 };
+
+static nset_spike spikes[MOST];
+static nset_unit units[2];
+static float templates[2 * LENGTH];
+
+/* Unit 0 fires 40 Hz in the first minute and 20 Hz in the second, at depth 10 and then 16, amplitudes 50 and 52 in
+ * turn; unit 1 once a second, at the same sample as a spike of unit 0. */
+static nset_sorting make(void)
+{
+    nset_sorting s = { .rate_hz = RATE,
+        .n_samples = (int64_t)RATE * SECONDS,
+        .n_channels = 1,
+        .n_units = 2,
+        .spikes = spikes,
+        .units = units,
+        .template_length = LENGTH,
+        .template_pre = 8,
+        .templates = templates };
+
+    units[0] = (nset_unit){ .id = 0, .amplitude_uv = 50, .snr = 10 };
+    units[1] = (nset_unit){ .id = 1, .amplitude_uv = 50, .snr = 10 };
+    for (int64_t t = 0; t < 120 * (int64_t)RATE; t += t < 60 * (int64_t)RATE ? RATE / 40 : RATE / 20) {
+        spikes[s.n_spikes++] = (nset_spike){ .sample = t,
+            .unit = 0,
+            .amplitude_uv = units[0].n_spikes % 2 ? 52 : 50,
+            .y_um = t < 60 * (int64_t)RATE ? 10 : 16 };
+        units[0].n_spikes++;
+        if (t % RATE == 0) {
+            spikes[s.n_spikes++] = (nset_spike){ .sample = t, .unit = 1, .amplitude_uv = 40 };
+            units[1].n_spikes++;
+        }
+    }
+    return s;
+}
+
+START_TEST(trains_are_measured)
+{
+    nset_sorting s = make();
+    nset_more_measures *m = &units[0].more;
+    nset_error err = { 0 };
+
+    ck_assert_int_eq(nset_sorting_measure_more(&s, &err), NSET_OK);
+    ck_assert_uint_eq(units[0].n_spikes, 3600);
+    ck_assert_double_eq(m->amplitude_median, 51);
+    ck_assert_double_eq_tol(m->amplitude_cv_median, 1 / 51., 1e-4);
+    ck_assert_double_eq(m->drift_ptp, 6);
+    ck_assert_double_eq(m->drift_std, 3);
+    ck_assert_double_eq(m->drift_mad, 3);
+    ck_assert_double_eq_tol(m->firing_range, 20, 1e-9);
+    ck_assert_double_eq_tol(m->sync_spike_2, 120. / 3600, 1e-12);
+    ck_assert_double_eq(m->sync_spike_4, 0);
+    ck_assert_double_eq(units[1].more.sync_spike_2, 1);
+    ck_assert_double_eq(m->sliding_rp, .005); /* not one interval below 25 ms */
+    /* steps of +-2 uV: sd 2, over sqrt(2), over 5 uV of noise */
+    ck_assert_double_eq_tol(m->sd_ratio, 2 / sqrt(2) / 5, 1e-4);
+    ck_assert(isnan(units[1].more.amplitude_cv_median)); /* 120 spikes are two bins */
+    ck_assert(isnan(m->peak_to_trough_ms));              /* the template is 0 */
+}
+END_TEST
+
+START_TEST(a_shape_is_measured)
+{
+    float w[60];
+    nset_more_measures m = { 0 };
+    nset_error err = { 0 };
+
+    for (int i = 0; i < 60; i++) /* trough at 20, peak at 32, 30 kHz */
+        w[i] = (float)(-100 * exp(-.5 * pow((i - 20) / 3., 2)) + 30 * exp(-.5 * pow((i - 32) / 4., 2)));
+    ck_assert_int_eq(nset_template_measure(&m, w, 60, 30000, &err), NSET_OK);
+    ck_assert_double_eq_tol(m.peak_to_trough_ms, .4, .01);
+    ck_assert_double_eq_tol(m.trough_half_width_ms, 2.355 * 3 / 30, .01);
+    ck_assert_double_eq_tol(m.peak_half_width_ms, 2.355 * 4 / 30, .03);
+    ck_assert_double_eq_tol(m.peak_to_trough_ratio, .3, .01);
+    ck_assert_double_gt(m.repolarization_slope, 0);
+    ck_assert_double_lt(m.recovery_slope, 0);
+}
+END_TEST
+
+START_TEST(shapes_without_a_trough_are_no_fault)
+{
+    static const float shapes[][4] = { { 0, 0, 0, 0 }, { 1, 2, 3, 4 }, { -1, 0, 0, 0 }, { 5, 5, 5, 5 } };
+    nset_error err = { 0 };
+
+    for (size_t i = 0; i < 4; i++)
+        for (size_t n = 0; n <= 4; n++) {
+            nset_more_measures m = { 0 };
+            ck_assert_int_eq(nset_template_measure(&m, shapes[i], n, 30000, &err), NSET_OK);
+        }
+}
+END_TEST
+
+START_TEST(nothing_to_measure)
+{
+    nset_sorting s = { .rate_hz = RATE, .n_samples = 100, .n_channels = 1, .template_length = LENGTH };
+    nset_error err = { 0 };
+
+    ck_assert_int_eq(nset_sorting_measure_more(&s, &err), NSET_OK);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("measures");
+    TCase *t = tcase_create("measures");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(t, trains_are_measured);
+    tcase_add_test(t, a_shape_is_measured);
+    tcase_add_test(t, shapes_without_a_trough_are_no_fault);
+    tcase_add_test(t, nothing_to_measure);
+    suite_add_tcase(suite, t);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
