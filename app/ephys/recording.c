@@ -9,11 +9,12 @@
 #include <neuroset/memory.h>
 
 #include "ephys/layout.h"
+#include "ephys/refused.h"
 
 /* Tried in this order; the first that knows the file opens it. */
 static const nset_reader *const readers[] = { &nset_reader_spikeglx, &nset_reader_openephys, &nset_reader_intan,
-    &nset_reader_neuralynx, &nset_reader_blackrock, &nset_reader_nwb, &nset_reader_npy, &nset_reader_json,
-    &nset_reader_raw };
+    &nset_reader_neuralynx, &nset_reader_blackrock, &nset_reader_mda, &nset_reader_nwb, &nset_reader_npy,
+    &nset_reader_json, &nset_reader_raw };
 enum { N_READERS = sizeof readers / sizeof *readers };
 
 void nset_recording_close(nset_recording *r)
@@ -46,7 +47,10 @@ double nset_recording_seconds(const nset_recording *r, int64_t sample)
 static nset_status choose_reader(const nset_reader **out, const char *path, const char *format, nset_error *err)
 {
     char names[200] = "";
+    nset_status status;
 
+    if (!format && (status = nset_refuse_known(path, err)) != NSET_OK)
+        return status;
     for (size_t i = 0; i < N_READERS; i++)
         if (format ? !strcmp(readers[i]->name, format) : readers[i]->probe(path)) {
             *out = readers[i];

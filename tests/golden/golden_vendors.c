@@ -206,6 +206,32 @@ static void check_intan_reader(json_t *root, const char *file)
     nset_recording_close(r);
 }
 
+/* Known by name, and refused with what to do. */
+static const struct refusal {
+    const char *file, *says;
+} refusals[] = {
+    { "mea/maxone_activity_scan_000008.raw.h5", "Maxwell, 25 channels, 20000 samples; header and mapping can be read" },
+    { "plexon/File_plexon_3_trimmed.plx", "Plexon's .plx" },
+    { "blackrock/FileSpec2.3001.nev", "holds events and spikes" },
+    { "neuralynx/Cheetah_v5.5.1/original_data/STet3a.nse", "spikes of one electrode" },
+    { "neuralynx/Cheetah_v5.6.3/original_data", "no reader knows" },
+};
+
+static void check_refusal(const struct refusal *c)
+{
+    char text[4096];
+    const char *path = golden_path(text, sizeof text, "ephys/%s", c->file);
+    nset_recording_options o = { 0 };
+    nset_recording *r = NULL;
+    nset_error err = { 0 };
+
+    if (nset_recording_open(&r, &path, 1, &o, &err) == NSET_OK || !strstr(err.text, c->says)) {
+        printf("FAIL %s: a line with '%s' is expected, not '%s'\n", c->file, c->says, err.text);
+        failures++;
+    }
+    nset_recording_close(r);
+}
+
 int main(void)
 {
     json_t *root = golden_json("ephys/expected.json");
@@ -216,6 +242,8 @@ int main(void)
         check_case(root, &cases[i]);
     check_intan_reader(root, "intan/traditional/sampledata_v1.5.rhd");
     check_intan_reader(root, "intan/traditional/sampledata_v3.0.rhd");
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        check_refusal(&refusals[i]);
     json_decref(root);
     printf("%d failures\n", failures);
     return failures != 0;
