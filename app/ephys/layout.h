@@ -76,6 +76,12 @@ nset_status nset_layout_add_gap(nset_layout *l, int64_t sample, double seconds, 
  * hold are an error unless cut, then those of next are left out. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
 nset_status nset_layout_join(nset_layout *l, nset_layout *next, bool cut, nset_error *err);
 
+/* The same where next has a clock of its own: seconds are missing before it, whatever the clocks say; the clock of
+ * next goes on. Errors: as above. */
+nset_status nset_layout_join_after(nset_layout *l, nset_layout *next, double seconds, nset_error *err);
+/* Time at which the last frame of l ends. */
+double nset_layout_end_s(nset_layout *l);
+
 /* Opens each path with open and joins them in this order: what open_many is where files are just put in a row.
  * Errors: those of open and of nset_layout_join. */
 typedef nset_status (*nset_open_file)(

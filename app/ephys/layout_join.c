@@ -60,7 +60,9 @@ static int64_t clock_end(const nset_layout *l, int64_t n_frames)
 
     for (size_t i = 0; i < l->n_gaps; i++)
         missing += l->gap[i].seconds;
-    return l->first_sample + n_frames + (int64_t)(missing * l->rate_hz + (missing < 0 ? -.5 : .5));
+    missing *= l->rate_hz;
+    missing = missing < -1e15 ? -1e15 : missing > 1e15 ? 1e15 : missing; /* no clock, but nothing overflows */
+    return l->first_sample + n_frames + (int64_t)(missing + (missing < 0 ? -.5 : .5));
 }
 
 static nset_status place(nset_layout *l, nset_layout *next, int64_t n_frames, bool cut, int64_t *skip, nset_error *err)
@@ -83,21 +85,17 @@ static nset_status place(nset_layout *l, nset_layout *next, int64_t n_frames, bo
     return NSET_OK;
 }
 
-nset_status nset_layout_join(nset_layout *l, nset_layout *next, bool cut, nset_error *err)
+/* Pieces and gaps of next but its first skip frames, after the n of l. */
+static nset_status append(nset_layout *l, const nset_layout *next, int64_t n, int64_t skip, nset_error *err)
 {
     size_t frame = l->n_columns * nset_dtype_size(l->dtype);
-    const char *what = difference(l, next);
-    int64_t n = 0, n_next = 0, skip = 0;
-    nset_status status;
+    nset_status status = NSET_OK;
 
-    if (what)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s differs from %s in the %s: they are not one recording",
-            next->data_path, l->data_path, what);
-    if ((status = count_frames(l, &n, err)) != NSET_OK || (status = count_frames(next, &n_next, err)) != NSET_OK ||
-        (l->has_clock && (status = place(l, next, n, cut, &skip, err)) != NSET_OK))
-        return status;
     l->stated_samples =
         l->stated_samples > 0 && next->stated_samples > 0 ? l->stated_samples + next->stated_samples - (double)skip : 0;
+    for (size_t i = 0; i < next->n_gaps && status == NSET_OK; i++)
+        if (next->gap[i].sample > skip)
+            status = nset_layout_add_gap(l, n + next->gap[i].sample - skip, next->gap[i].seconds, err);
     for (size_t i = 0; i < next->n_pieces && status == NSET_OK; i++) {
         const nset_piece *p = &next->piece[i];
         int64_t there = 0, drop;
@@ -109,9 +107,56 @@ nset_status nset_layout_join(nset_layout *l, nset_layout *next, bool cut, nset_e
         status = nset_layout_add_piece(
             l, p->path, p->offset + drop * (int64_t)frame, p->n_frames < 0 ? -1 : p->n_frames - drop, err);
     }
-    l->stated_samples =
-        l->stated_samples > 0 && next->stated_samples > 0 ? l->stated_samples + next->stated_samples : 0;
     return status;
+}
+
+static nset_status compare(nset_layout *l, nset_layout *next, int64_t *n, int64_t *n_next, nset_error *err)
+{
+    const char *what = difference(l, next);
+    nset_status status;
+
+    if (what)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s differs from %s in the %s: they are not one recording",
+            next->data_path, l->data_path, what);
+    status = count_frames(l, n, err);
+    return status == NSET_OK ? count_frames(next, n_next, err) : status;
+}
+
+nset_status nset_layout_join(nset_layout *l, nset_layout *next, bool cut, nset_error *err)
+{
+    int64_t n = 0, n_next = 0, skip = 0;
+    nset_status status;
+
+    if ((status = compare(l, next, &n, &n_next, err)) != NSET_OK ||
+        (l->has_clock && (status = place(l, next, n, cut, &skip, err)) != NSET_OK))
+        return status;
+    return append(l, next, n, skip, err);
+}
+
+nset_status nset_layout_join_after(nset_layout *l, nset_layout *next, double seconds, nset_error *err)
+{
+    int64_t n = 0, n_next = 0;
+    nset_status status;
+
+    if ((status = compare(l, next, &n, &n_next, err)) != NSET_OK ||
+        (status = nset_layout_add_gap(l, n, seconds, err)) != NSET_OK ||
+        (status = append(l, next, n, 0, err)) != NSET_OK)
+        return status;
+    l->first_sample += clock_end(next, n_next) - clock_end(l, n + n_next); /* the clock is that of next from here on */
+    return NSET_OK;
+}
+
+double nset_layout_end_s(nset_layout *l)
+{
+    nset_error err = { 0 };
+    double end = l->start_s;
+    int64_t n = 0;
+
+    if (count_frames(l, &n, &err) == NSET_OK)
+        end += (double)n / l->rate_hz;
+    for (size_t i = 0; i < l->n_gaps; i++)
+        end += l->gap[i].seconds;
+    return end;
 }
 
 nset_status nset_layout_open_each(nset_layout *out, nset_open_file open, const char *const *paths, size_t n,

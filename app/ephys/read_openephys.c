@@ -1,45 +1,13 @@
 /* Open Ephys binary: structure.oebin names the streams of a recording, continuous/<folder>/continuous.dat holds them.
  */
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <neuroset/memory.h>
 
-#include "ephys/layout.h"
-
-/* path may be the recording's folder, structure.oebin, or a stream's continuous.dat. */
-static bool find_oebin(char *out, size_t n, const char *path)
-{
-    static const char *const steps[] = { "", "/structure.oebin", "/../../structure.oebin", "/../structure.oebin" };
-    const char *slash = strrchr(path, '/');
-    struct stat s;
-
-    if (stat(path, &s))
-        return false;
-    if (S_ISDIR(s.st_mode))
-        for (size_t i = 1; i < 4; i++) {
-            snprintf(out, n, "%s%s", path, steps[i]);
-            if (access(out, R_OK) == 0)
-                return true;
-        }
-    else if (strstr(path, ".oebin")) {
-        snprintf(out, n, "%s", path);
-        return true;
-    } else if (strstr(path, "continuous.dat")) {
-        snprintf(out, n, "%.*s../../structure.oebin", slash ? (int)(slash - path + 1) : 0, path);
-        return access(out, R_OK) == 0;
-    }
-    return false;
-}
-
-static bool probe(const char *path)
-{
-    char oebin[4096];
-
-    return find_oebin(oebin, sizeof oebin, path);
-}
+#include "ephys/openephys.h"
 
 static bool is_electrode(json_t *channel)
 {
@@ -64,6 +32,12 @@ static size_t count_electrodes(json_t *stream)
     return n;
 }
 
+/* Is the stream one of spikes, not of a probe's low-frequency band? */
+static bool is_fast(json_t *stream)
+{
+    return json_number_value(json_object_get(stream, "sample_rate")) > 5000;
+}
+
 static void stream_folder(char *out, size_t n, json_t *stream)
 {
     const char *name = json_string_value(json_object_get(stream, "folder_name"));
@@ -73,29 +47,47 @@ static void stream_folder(char *out, size_t n, json_t *stream)
         out[strlen(out) - 1] = '\0';
 }
 
-/* The stream that --stream names, or that path lies in, or the only one with electrodes. */
+/* Is path the continuous.dat of the stream with that folder? */
+static bool is_path_of(const char *path, const char *folder)
+{
+    const char *at = *folder ? strstr(path, folder) : NULL;
+
+    return at && (at == path || at[-1] == '/') && !strcmp(at + strlen(folder), "/continuous.dat");
+}
+
+static bool fits(json_t *stream, const char *path, const char *wanted, bool only_fast)
+{
+    const char *name = json_string_value(json_object_get(stream, "stream_name"));
+    bool of_path = strstr(path, "continuous.dat") != NULL;
+    char folder[512];
+
+    stream_folder(folder, sizeof folder, stream);
+    if (wanted)
+        return !strcmp(wanted, folder) || (name && !strcmp(wanted, name));
+    return of_path ? is_path_of(path, folder) : count_electrodes(stream) > 0 && (!only_fast || is_fast(stream));
+}
+
+/* The stream that --stream names, or that path lies in, or the only one with electrodes, fast ones first. */
 static nset_status choose_stream(
     json_t **out, json_t *root, const char *oebin, const char *path, const char *wanted, nset_error *err)
 {
-    json_t *streams = json_object_get(root, "continuous");
+    json_t *streams = json_object_get(root, "continuous"), *s;
     char folder[512], list[400] = "";
-    size_t n_fit = 0;
+    size_t n_fit = 0, i;
 
-    *out = NULL;
-    for (size_t i = 0; i < json_array_size(streams); i++) {
-        json_t *s = json_array_get(streams, i);
-        const char *name = json_string_value(json_object_get(s, "stream_name"));
-        stream_folder(folder, sizeof folder, s);
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", folder);
-        if (wanted                                      ? !strcmp(wanted, folder) || (name && !strcmp(wanted, name))
-            : strstr(path, "continuous.dat") && *folder ? strstr(path, folder) != NULL
-                                                        : count_electrodes(s) > 0) {
+    for (int only_fast = 1; only_fast >= 0 && n_fit == 0; only_fast--)
+        json_array_foreach(streams, i, s) if (fits(s, path, wanted, only_fast))
+        {
             *out = s;
             n_fit++;
         }
-    }
     if (n_fit == 1)
         return NSET_OK;
+    json_array_foreach(streams, i, s)
+    {
+        stream_folder(folder, sizeof folder, s);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", folder);
+    }
     if (n_fit == 0)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: no stream %s%s; there are: %s", oebin,
             wanted ? "is named " : "has electrodes", wanted ? wanted : "", *list ? list : "none");
@@ -132,8 +124,39 @@ static nset_status use_channels(nset_layout *l, json_t *stream, const char *oebi
     return NSET_OK;
 }
 
+/* The probe's channel of each electrode: the number in its name (CH1 is the first) where all are numbered so. */
+static nset_status use_probe(nset_layout *l, json_t *stream, const char *oebin, nset_error *err)
+{
+    json_t *channels = json_object_get(stream, "channels");
+    const char *source = json_string_value(json_object_get(stream, "source_processor_name"));
+    const char *name = json_string_value(json_object_get(stream, "stream_name"));
+    size_t *electrode = nset_calloc(l->n, sizeof *electrode);
+    bool numbered = true;
+    nset_status status;
+
+    if (!electrode)
+        return nset_fail_oom(err, l->n, sizeof *electrode);
+    for (size_t i = 0; i < l->n; i++) {
+        const char *c = json_string_value(json_object_get(json_array_get(channels, l->column[i]), "channel_name"));
+        size_t letters = c ? strcspn(c, "0123456789") : 0, digits = c ? strspn(c + letters, "0123456789") : 0;
+        electrode[i] = digits && digits < 6 && !c[letters + digits] ? strtoul(c + letters, NULL, 10) - 1 : SIZE_MAX;
+        numbered = numbered && electrode[i] < 6144;
+    }
+    for (size_t i = 0; i < l->n && !numbered; i++)
+        electrode[i] = i;
+    if (source && strstr(source, "Neuropix"))
+        status = nset_openephys_probe(l, oebin, name ? name : "",
+            (size_t)json_integer_value(json_object_get(stream, "source_processor_sub_idx")), electrode, err);
+    else
+        status = NSET_OK;
+    nset_free(electrode);
+    return status;
+}
+
 static nset_status use_stream(nset_layout *l, json_t *stream, const char *oebin, nset_error *err)
 {
+    int64_t n_frames = 0;
+    nset_status status;
     char folder[512], name[1024], path[4096];
     json_int_t n = json_integer_value(json_object_get(stream, "num_channels"));
 
@@ -153,17 +176,19 @@ static nset_status use_stream(nset_layout *l, json_t *stream, const char *oebin,
     nset_layout_fact(l, "stream", oebin, "%s", folder);
     nset_layout_fact(l, "rate", oebin, "%.12g Hz", l->rate_hz);
     nset_layout_fact(l, "dtype", "the format", "int16");
-    return use_channels(l, stream, oebin, err);
+    if ((status = use_channels(l, stream, oebin, err)) != NSET_OK ||
+        (status = nset_file_frames(&n_frames, path, 0, 2 * l->n_columns, err)) != NSET_OK ||
+        (status = nset_openephys_clock(l, oebin, folder, n_frames, err)) != NSET_OK)
+        return status;
+    return use_probe(l, stream, oebin, err);
 }
 
-static nset_status open_openephys(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
+nset_status nset_openephys_file(
+    nset_layout *l, const char *oebin, const char *path, const nset_recording_options *o, nset_error *err)
 {
-    char oebin[4096];
     json_t *root = NULL, *stream = NULL;
     nset_status status;
 
-    if (!find_oebin(oebin, sizeof oebin, path))
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: there is no structure.oebin here", path);
     if ((status = nset_read_json(&root, oebin, err)) != NSET_OK)
         return status;
     if ((status = choose_stream(&stream, root, oebin, path, o->stream, err)) == NSET_OK)
@@ -171,7 +196,3 @@ static nset_status open_openephys(nset_layout *l, const char *path, const nset_r
     json_decref(root);
     return status;
 }
-
-const nset_reader nset_reader_openephys = {
-    .name = "openephys", .about = "Open Ephys binary", .says_all = true, .probe = probe, .open = open_openephys
-};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_FILES = 8 };
@@ -22,6 +23,11 @@ static void clean_up(void)
 {
     for (int i = 0; i < MAX_FILES && paths[i][0]; i++)
         unlink(paths[i]);
+    for (int i = 0; i < MAX_FILES && paths[i][0]; i++) /* folders inside go when their last file has gone */
+        for (char *slash; (slash = strrchr(paths[i], '/')) && slash > paths[i] + strlen(folder);) {
+            *slash = '\0';
+            rmdir(paths[i]);
+        }
     rmdir(folder);
 }
 
@@ -49,6 +55,10 @@ const char *fuzz_file(const char *name, const uint8_t *data, size_t size)
     if (i == MAX_FILES)
         abort();
     strcpy(paths[i], path);
+    for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        mkdir(path, 0777);
+    }
     if (!(f = fopen(path, "wb")) || fwrite(data, 1, size, f) != size || fclose(f))
         abort();
     return paths[i];

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void fuzz_check(nset_status status, const nset_error *err);
 
 /* For readers that want a path: writes a file of that name (and ending) and returns its path, valid until the next
- * call for the same name and removed at exit. Several names give files side by side. */
+ * call for the same name and removed at exit. Several names give files side by side; a name may hold folders. */
 const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
 
 #endif

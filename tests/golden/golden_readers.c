@@ -184,7 +184,7 @@ static void check_stream(json_t *root, const struct stream_case *c)
         .gain_uv = json_number_value(json_is_array(gain) ? json_array_get(gain, 0) : gain),
         .n_samples = json_integer_value(json_object_get(segment, "n_samples")),
         .first = json_object_get(segment, "first5_first_channel"),
-        .start_s = strncmp(c->key, "spikeglx", 8) ? 0 : json_number_value(json_object_get(segment, "t_start")) };
+        .start_s = json_number_value(json_object_get(segment, "t_start")) };
     char path[4096], name[600];
 
     snprintf(name, sizeof name, "%s/%s", c->key, c->file);
@@ -224,6 +224,29 @@ static void check_joined(void)
     o.cut_overlap = true; /* 25.0 LF samples a file, each file rounded up to 26 */
     e = (expected){ 384, 2500.0050906666665, 4.6875, 77, NULL, NULL, "043d4ecb", 39258 / 2500.0050906666665, lf, 1 };
     check("CI1, LFP of the folder", folder, &o, &e);
+}
+
+/* Two experiments, the time between them by the computer's clock; places of NP2000's first 384 sites. */
+static void check_openephys(void)
+{
+    static const nset_gap gap[] = { { 100, (1651601395.234 - 1651600344.618) - 100 / 30000. } };
+    nset_recording_options o = { .stream = "ProbeC" };
+    expected e = { 384, 30000, 0.1949999928474426, 200, NULL, NULL, "ee8085e6", 1863781 / 30000., gap, 1 };
+    char text[2][4096];
+    const char *paths[2];
+    nset_recording *r = NULL;
+    nset_error err = { 0 };
+
+    for (int i = 0; i < 2; i++)
+        paths[i] = golden_path(text[i], sizeof text[i],
+            "ephys/openephys_binary/v0.6.x_neuropixels_multiexp_multistream/Record Node 101/experiment%d", 2 * i + 1);
+    check_paths("Open Ephys, two experiments", paths, 2, &o, &e);
+    if (nset_recording_open(&r, paths, 1, &o, &err) == NSET_OK)
+        for (size_t i = 0; i < r->probe.n_channels; i++) {
+            check_number("x", "ProbeC", r->probe.x_um[i], r->file_channel[i] % 2 ? 32 : 0);
+            check_number("y", "ProbeC", r->probe.y_um[i], (double)(r->file_channel[i] / 2 * 15));
+        }
+    nset_recording_close(r);
 }
 
 /* ---- files that say little of themselves ---- */
@@ -307,6 +330,7 @@ static const struct refusal {
     { "real/locust_trial_01.int16.raw", { 0 }, "--channels" },
     { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream/Record Node 101/experiment1/recording1", { 0 },
         "--stream" },
+    { "openephys_binary/v0.6.x_neuropixels_multiexp_multistream", { .stream = "ProbeB" }, "clocks are not the same" },
     { "SOURCES.md", { 0 }, "no reader knows" },
 };
 
@@ -333,6 +357,7 @@ int main(void)
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         check_stream(root, &streams[i]);
     check_joined();
+    check_openephys();
     check_raws(root);
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
         check_refusal(&refusals[i]);
