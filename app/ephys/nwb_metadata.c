@@ -1,0 +1,142 @@
+#include "ephys/nwb_metadata.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ephys/layout.h"
+
+typedef enum kind { TEXT, TEXTS, TIME, SEX, DEVICE, SUBJECT } kind; /* TEXTS: one or a list */
+
+typedef struct field {
+    const char *key;
+    kind kind;
+} field;
+
+static const field top[] = { { "session_start_time", TIME }, { "file_create_date", TIME },
+    { "session_description", TEXT }, { "identifier", TEXT }, { "session_id", TEXT }, { "experimenter", TEXTS },
+    { "institution", TEXT }, { "lab", TEXT }, { "experiment_description", TEXT }, { "notes", TEXT },
+    { "keywords", TEXTS }, { "related_publications", TEXTS }, { "electrode_location", TEXT }, { "device", DEVICE },
+    { "subject", SUBJECT }, { 0 } };
+static const field device[] = { { "name", TEXT }, { "description", TEXT }, { "manufacturer", TEXT }, { 0 } };
+static const field subject[] = { { "subject_id", TEXT }, { "species", TEXT }, { "sex", SEX }, { "age", TEXT },
+    { "date_of_birth", TIME }, { "description", TEXT }, { "genotype", TEXT }, { "strain", TEXT }, { "weight", TEXT },
+    { 0 } };
+
+/* Takes the digits of one number with its bounds. */
+static bool digits(const char **p, int n, int low, int high)
+{
+    int v = 0;
+
+    for (int i = 0; i < n; i++, (*p)++) {
+        if (!isdigit((unsigned char)**p))
+            return false;
+        v = 10 * v + (**p - '0');
+    }
+    return v >= low && v <= high;
+}
+
+static bool symbol(const char **p, char c)
+{
+    return *(*p)++ == c;
+}
+
+/* YYYY-MM-DDThh:mm:ss[.f] and Z or +hh:mm. */
+static bool is_time(const char *p)
+{
+    if (!digits(&p, 4, 1, 9999) || !symbol(&p, '-') || !digits(&p, 2, 1, 12) || !symbol(&p, '-') ||
+        !digits(&p, 2, 1, 31) || !symbol(&p, 'T') || !digits(&p, 2, 0, 23) || !symbol(&p, ':') ||
+        !digits(&p, 2, 0, 59) || !symbol(&p, ':') || !digits(&p, 2, 0, 59))
+        return false;
+    if (*p == '.')
+        do
+            p++;
+        while (isdigit((unsigned char)*p));
+    if (!strcmp(p, "Z"))
+        return true;
+    return (*p == '+' || *p == '-') && (p++, digits(&p, 2, 0, 14)) && symbol(&p, ':') && digits(&p, 2, 0, 59) && !*p;
+}
+
+static bool is_text(const json_t *v)
+{
+    return json_is_string(v) && json_string_length(v) > 0;
+}
+
+static const char *wanted(const json_t *v, kind k)
+{
+    size_t i;
+    json_t *item;
+
+    switch (k) {
+    case TIME:
+        return is_text(v) && is_time(json_string_value(v)) ? NULL
+                                                           : "a time such as 2026-01-31T10:00:00+01:00, with its zone";
+    case SEX:
+        return is_text(v) && strstr(" M F U O ", json_string_value(v)) && json_string_length(v) == 1
+                   ? NULL
+                   : "M, F, U (unknown) or O (other)";
+    case TEXTS:
+        if (is_text(v))
+            return NULL;
+        json_array_foreach(v, i, item) if (!is_text(item)) return "texts that are not empty";
+        return json_array_size(v) > 0 ? NULL : "a text, or a list of texts";
+    case DEVICE:
+    case SUBJECT:
+        return json_is_object(v) ? NULL : "an object";
+    default:
+        return is_text(v) ? NULL : "a text that is not empty";
+    }
+}
+
+static const field *find(const field *table, const char *key)
+{
+    while (table->key && strcmp(table->key, key))
+        table++;
+    return table->key ? table : NULL;
+}
+
+static nset_status check(json_t *object, const field *table, const char *where, const char *path, nset_error *err)
+{
+    const char *key, *want;
+    nset_status status = NSET_OK;
+    json_t *v;
+
+    json_object_foreach(object, key, v)
+    {
+        const field *f = find(table, key);
+        if (!f) {
+            char known[300] = "";
+            for (f = table; f->key; f++)
+                snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", f == table ? "" : ", ", f->key);
+            return nset_fail(
+                err, NSET_ERR_FORMAT, "%s: '%s%s' is no field of the metadata; there are %s", path, where, key, known);
+        }
+        if ((want = wanted(v, f->kind)))
+            return nset_fail(err, NSET_ERR_FORMAT, "%s: '%s%s': %s is expected", path, where, key, want);
+        if (f->kind == DEVICE || f->kind == SUBJECT)
+            status =
+                check(v, f->kind == DEVICE ? device : subject, f->kind == DEVICE ? "device." : "subject.", path, err);
+        if (status != NSET_OK)
+            return status;
+    }
+    return NSET_OK;
+}
+
+nset_status nset_nwb_metadata_read(json_t **out, const char *path, nset_error *err)
+{
+    json_t *root = NULL, *name;
+    nset_status status = nset_read_json(&root, path, err);
+
+    if (status == NSET_OK)
+        status = check(root, top, "", path, err);
+    name = json_object_get(json_object_get(root, "device"), "name");
+    if (status == NSET_OK && name && (strpbrk(json_string_value(name), "/:") || json_string_value(name)[0] == '.'))
+        status = nset_fail(err, NSET_ERR_FORMAT, "%s: 'device.name': a name without / and : is expected", path);
+    if (status != NSET_OK) {
+        json_decref(root);
+        return status;
+    }
+    *out = root;
+    return NSET_OK;
+}
