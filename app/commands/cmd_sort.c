@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include <neuroset/workers.h>
@@ -7,16 +8,18 @@
 #include "commands/commands.h"
 #include "commands/recording_options.h"
 #include "ephys/bad_channels.h"
+#include "ephys/nwb_metadata.h"
 #include "ephys/sort.h"
 #include "ephys/write.h"
+#include "ephys/write_nwb.h"
 #include "results/run.h"
 
 typedef struct sort_settings {
     nset_common common;
     nset_recording_settings in;
-    const char *output, *model, *reference;
+    const char *output, *model, *reference, *metadata;
     double threshold;
-    bool overwrite, keep_bad;
+    bool overwrite, keep_bad, nwb;
 } sort_settings;
 
 #define AT(field) offsetof(sort_settings, field)
@@ -48,6 +51,12 @@ static const opt_spec options[] = {
         .type = OPT_FLAG,
         .at = AT(keep_bad),
         .help = "sort flat, dead, clipped, noisy and copied channels too; else they are left out and named" },
+    { .name = "nwb", .type = OPT_FLAG, .at = AT(nwb), .help = "write sorting.nwb (NWB 2.8) as well" },
+    { .name = "metadata",
+        .type = OPT_TEXT,
+        .at = AT(metadata),
+        .unit = "FILE",
+        .help = "JSON with what the recording does not say of the session, for --nwb; else it is unknown" },
     RECORDING_ROWS(sort_settings),
     { 0 },
 };
@@ -55,6 +64,31 @@ static const opt_spec options[] = {
 static void on_stage(void *ctx, const char *stage, size_t bytes)
 {
     nset_run_folder_stage(ctx, stage, bytes);
+}
+
+/* Adds the name of a file, without its folders. */
+static void add_name(char *text, size_t n, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    snprintf(text + strlen(text), n - strlen(text), " %s", slash ? slash + 1 : path);
+}
+
+static nset_status write_nwb(const sort_settings *s, const nset_sorting *sorting, const nset_recording *r,
+    nset_run_folder *folder, nset_error *err)
+{
+    json_t *json = nset_run_folder_json(folder), *input = json_object_get(json, "input"), *one;
+    nset_nwb_options o = { .metadata = json_object_get(json, "metadata"), .version = NSET_VERSION };
+    char how[1000];
+    size_t i;
+
+    snprintf(how, sizeof how, "neuroset sort --threshold %.6g --reference %s --model %s --seed %lld%s, of",
+        s->threshold, s->reference, s->model, (long long)s->common.seed, s->keep_bad ? " --keep-bad-channels" : "");
+    if (json_is_string(input))
+        add_name(how, sizeof how, json_string_value(input));
+    json_array_foreach(input, i, one) add_name(how, sizeof how, json_string_value(one));
+    o.how = how;
+    return nset_write_nwb(sorting, r, &o, folder, err);
 }
 
 static nset_status work(const sort_settings *s, const nset_recording *r, nset_run_folder *folder, const char *model,
@@ -79,7 +113,8 @@ static nset_status work(const sort_settings *s, const nset_recording *r, nset_ru
     json_object_set_new(found, "units_good", json_integer((json_int_t)good));
     json_object_set_new(found, "spikes", json_integer((json_int_t)sorting->n_spikes));
     nset_say("%zu units (%zu good), %zu spikes", sorting->n_units, good, sorting->n_spikes);
-    status = nset_sorting_write(sorting, r, folder, err);
+    if ((status = nset_sorting_write(sorting, r, folder, err)) == NSET_OK && s->nwb)
+        status = write_nwb(s, sorting, r, folder, err);
     nset_sorting_free(sorting);
     nset_run_folder_stage(folder, "write", 0);
     return status;
@@ -118,13 +153,16 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     nset_recording *r = NULL, *good = NULL;
     nset_workers *workers = NULL;
     char model[4096];
-    json_t *json, *line;
+    json_t *json, *line, *metadata = NULL;
     nset_status status;
     size_t i;
 
     if (!s->output)
         return nset_fail(err, NSET_ERR_ARG, "-o DIR is missing: where shall the result go?");
-    if ((status = nset_model_find(model, sizeof model, s->model, err)) != NSET_OK ||
+    if (s->metadata && !s->nwb)
+        return nset_fail(err, NSET_ERR_ARG, "--metadata is for the NWB file: say --nwb as well");
+    if ((s->metadata && (status = nset_nwb_metadata_read(&metadata, s->metadata, err)) != NSET_OK) ||
+        (status = nset_model_find(model, sizeof model, s->model, err)) != NSET_OK ||
         (status = nset_recording_open(&r, args, n_args, &in, err)) != NSET_OK ||
         (status = nset_run_folder_open(&folder, s->output, s->overwrite, err)) != NSET_OK ||
         (status = nset_workers_create(&workers, (size_t)s->common.threads, err)) != NSET_OK)
@@ -135,6 +173,8 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     json_object_set_new(json, "input", inputs(args, n_args));
     json_object_set(json, "settings", origins);
     json_object_set(json, "facts", r->facts);
+    if (metadata)
+        json_object_set(json, "metadata", metadata);
     set_times(json, r);
     json_array_foreach(r->warnings, i, line) nset_run_folder_warn(folder, "%s", json_string_value(line));
     nset_say("%zu channels, %.6g s, at most %zu MB for buffers", r->source->n_channels,
@@ -153,6 +193,7 @@ done:
     nset_workers_free(workers);
     nset_recording_close(good);
     nset_recording_close(r);
+    json_decref(metadata);
     return status;
 }
 

@@ -73,7 +73,7 @@ static const char *wanted(const json_t *v, kind k)
         return is_text(v) && is_time(json_string_value(v)) ? NULL
                                                            : "a time such as 2026-01-31T10:00:00+01:00, with its zone";
     case SEX:
-        return is_text(v) && strstr(" M F U O ", json_string_value(v)) && json_string_length(v) == 1
+        return is_text(v) && strchr("MFUO", json_string_value(v)[0]) && json_string_length(v) == 1
                    ? NULL
                    : "M, F, U (unknown) or O (other)";
     case TEXTS:

@@ -8,8 +8,8 @@
  * the same, and a warning says so. A single unit gets a second, empty template, since Phy drops axes of length one.
  *
  * Only phy/channel_map.npy and phy/params.py speak of columns and names of the input file. Everything else has the
- * same bytes when the channels of a file are renumbered together with the probe; so those two are left out of the
- * hash in run.json.
+ * same bytes when the channels of a file are renumbered together with the probe; so those two, and sorting.nwb
+ * (write_nwb.h), are left out of the hash in run.json.
  */
 #ifndef NSET_EPHYS_WRITE_H
 #define NSET_EPHYS_WRITE_H

@@ -71,15 +71,18 @@ static void put_list(nset_h5_writer *w, hid_t at, const json_t *object, const ch
     nset_free(text);
 }
 
+/* Readers of NWB ask for a subject; one that nobody described is unknown. An age of "P0D/" is an interval without end.
+ */
 static void put_subject(nset_h5_writer *w, hid_t general, const json_t *subject)
 {
-    static const char *const keys[] = { "subject_id", "species", "sex", "age", "date_of_birth", "description",
-        "genotype", "strain", "weight" };
-    hid_t g;
+    static const char *const keys[] = { "species", "date_of_birth", "genotype", "strain", "weight" };
+    hid_t g = nset_h5w_group(w, general, "subject", "core", "Subject");
 
-    if (!subject)
-        return;
-    g = nset_h5w_group(w, general, "subject", "core", "Subject");
+    nset_h5w_text(w, g, "subject_id", told(subject, "subject_id", "unknown"));
+    nset_h5w_text(w, g, "sex", told(subject, "sex", "U"));
+    nset_h5w_text(w, g, "description", told(subject, "description", "unknown"));
+    if (!told(subject, "date_of_birth", NULL) || told(subject, "age", NULL))
+        nset_h5w_text(w, g, "age", told(subject, "age", "P0D/"));
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         put_if_told(w, g, subject, keys[i]);
     nset_h5w_close_object(g);

@@ -151,6 +151,18 @@ static void put_waveforms(nset_h5_writer *w, hid_t units, const nset_sorting *s)
     nset_free(volts);
 }
 
+/* A measure that no unit has is no column. */
+static bool is_defined(const nset_sorting *s, size_t measure)
+{
+    for (size_t u = 0; u < s->n_units; u++) {
+        double x;
+        memcpy(&x, (const char *)&s->units[u] + measures[measure].at, sizeof x);
+        if (isfinite(x))
+            return true;
+    }
+    return s->n_units == 0;
+}
+
 static void put_measures(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 {
     double *x = room(w, s->n_units, sizeof *x);
@@ -158,6 +170,8 @@ static void put_measures(nset_h5_writer *w, hid_t units, const nset_sorting *s)
     hsize_t n = s->n_units;
 
     for (size_t m = 0; m < N_MEASURES && x; m++) {
+        if (!is_defined(s, m))
+            continue;
         for (size_t u = 0; u < s->n_units; u++)
             memcpy(&x[u], (const char *)&s->units[u] + measures[m].at, sizeof x[u]);
         nset_nwb_column(
@@ -196,7 +210,8 @@ void nset_write_nwb_units(nset_h5_writer *w, const nset_sorting *s, const nset_r
     hid_t units = nset_h5w_group(w, w->file, "units", "core", "Units");
 
     for (size_t m = 0; m < N_MEASURES; m++)
-        columns[n++] = measures[m].name;
+        if (is_defined(s, m))
+            columns[n++] = measures[m].name;
     columns[n++] = "n_spikes";
     columns[n++] = "largest_electrode";
     columns[n++] = "quality";

@@ -189,11 +189,11 @@ void nset_run_folder_stage(nset_run_folder *f, const char *stage, size_t bytes)
         json_pack("{s:s, s:f, s:I}", "stage", stage, "seconds", seconds, "bytes", (json_int_t)bytes));
 }
 
-/* What is hashed is what the data decide: not run.json, and not the two files of a Phy folder that speak of the columns
- * of the input file, which change when channels are renumbered. */
+/* What is hashed is what the data decide: not run.json, and not the files that speak of the columns of the input file,
+ * which change when channels are renumbered. */
 static bool is_result(const char *name)
 {
-    return strcmp(name, "phy/params.py") && strcmp(name, "phy/channel_map.npy");
+    return strcmp(name, "phy/params.py") && strcmp(name, "phy/channel_map.npy") && strcmp(name, "sorting.nwb");
 }
 
 static int by_name(const void *a, const void *b)
