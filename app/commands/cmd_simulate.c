@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <neuroset/workers.h>
 #include "cli/progress.h"
@@ -13,7 +15,7 @@
 
 typedef struct settings {
     nset_common common;
-    const char *out, *name;
+    const char *out, *name, *units;
     nset_sim_options sim;
     const char *preset;
     long height, width, frames, cells;
@@ -37,7 +39,7 @@ static const opt_spec options[] = {
         .type = OPT_CHOICE,
         .at = AT(sim.layout),
         .fallback = "np1",
-        .unit = "np1|np2|tetrode|linear|grid",
+        .unit = "np1|np2|shanks|tetrode|linear|grid",
         .help = "places of the contacts" },
     { .name = "channels",
         .type = OPT_INT,
@@ -47,12 +49,18 @@ static const opt_spec options[] = {
         .fallback = "32",
         .help = "contacts of the probe" },
     { .name = "units",
+        .type = OPT_TEXT,
+        .at = AT(units),
+        .fallback = "15",
+        .unit = "N or FILE.npz",
+        .help = "neurons whose spikes are the truth: their number, or a file of measured waveforms (templates, "
+                "positions, sampling_rate)" },
+    { .name = "n-units",
         .type = OPT_INT,
         .at = AT(sim.n_units),
-        .min = 0,
+        .min = 1,
         .max = 2000,
-        .fallback = "15",
-        .help = "neurons whose spikes are the truth" },
+        .help = "number of neurons when --units names a file; else all that it holds" },
     { .name = "seconds",
         .type = OPT_FLOAT,
         .at = AT(sim.seconds),
@@ -217,6 +225,20 @@ static const opt_spec options[] = {
         .fallback = "0",
         .unit = "um",
         .help = "movement of the probe, peak to peak" },
+    { .name = "drift-jumps",
+        .type = OPT_INT,
+        .at = AT(sim.drift_jumps),
+        .min = 0,
+        .max = 1000,
+        .fallback = "1",
+        .help = "sudden movements among the slow one" },
+    { .name = "drift-nonrigid",
+        .type = OPT_FLOAT,
+        .at = AT(sim.drift_nonrigid),
+        .min = 0,
+        .max = 2,
+        .fallback = "0",
+        .help = "difference of the movement between the ends of the probe, relative" },
     { .name = "artefacts",
         .type = OPT_INT,
         .at = AT(sim.n_artefacts),
@@ -263,6 +285,24 @@ static const opt_spec options[] = {
     { 0 },
 };
 
+/* --units: a number, or a file. */
+static nset_status choose_units(nset_sim_options *o, const char *units, nset_error *err)
+{
+    char *end;
+    long n = strtol(units, &end, 10);
+
+    if (end != units && !*end) {
+        if (n < 0 || n > 2000)
+            return nset_fail(err, NSET_ERR_ARG, "--units: '%s' is not a whole number from 0 to 2000", units);
+        o->n_units = n;
+        return NSET_OK;
+    }
+    if (access(units, R_OK))
+        return nset_fail(err, NSET_ERR_ARG, "--units: '%s' is neither a number nor a file that can be read", units);
+    o->library = units;
+    return o->n_units > 0 ? NSET_OK : nset_sim_library_count(&o->n_units, units, err);
+}
+
 static nset_status simulate_recording(const settings *s, nset_error *err)
 {
     char prefix[4096];
@@ -272,6 +312,8 @@ static nset_status simulate_recording(const settings *s, nset_error *err)
     nset_status status;
 
     o.seed = (uint64_t)s->common.seed;
+    if ((status = choose_units(&o, s->units, err)) != NSET_OK)
+        return status;
     if (snprintf(prefix, sizeof prefix, "%s/%s", s->out, s->name ? s->name : "recording") >= (int)sizeof prefix)
         return nset_fail(err, NSET_ERR_ARG, "--out: the path is too long");
     if ((double)s->common.memory > 0 && o.seconds * o.rate_hz * (double)o.n_channels * 8 > (double)s->common.memory)

@@ -314,6 +314,10 @@ void sim_cell_free(sim_cell *cell)
 
 void sim_cell_at(float *out, const sim_cell *cell, double x_um, double y_um, int widened)
 {
+    if (cell->reach_um > 0) {
+        sim_measured_at(out, cell, x_um, y_um, widened);
+        return;
+    }
     sum_sources(out, cell->current + (size_t)widened * cell->n_sources * cell->n_fine, cell->place, cell->n_sources,
         cell->n_fine, x_um, y_um, cell->soft_um, cell->scale);
 }

@@ -11,6 +11,7 @@ typedef struct layout_row {
 static const layout_row layouts[] = {
     { "np1", 2.34375 },
     { "np2", .762939453125 },
+    { "shanks", .762939453125 },
     { "tetrode", .195 },
     { "linear", .195 },
     { "grid", .195 },
@@ -39,6 +40,11 @@ void sim_place_contacts(nset_probe *p, const nset_sim_options *o)
         } else if (strcmp(name, "np2") == 0) {
             *x = 32. * (double)(i % 2);
             *y = 15. * (double)(i / 2);
+        } else if (strcmp(name, "shanks") == 0) { /* up to four, each of two columns */
+            size_t of_each = (n + 3) / 4, k = i % of_each;
+            p->shank[i] = (int)(i / of_each);
+            *x = 250. * (double)(i / of_each) + 32. * (double)(k % 2);
+            *y = 15. * (double)(k / 2);
         } else if (strcmp(name, "tetrode") == 0) {
             p->shank[i] = (int)(i / 4);
             *x = pitch * (double)(i % 2) + 300. * (double)(i / 4);
@@ -62,8 +68,8 @@ double sim_layout_gain_uv(const char *name)
 nset_status sim_check_options(const nset_sim_options *o, nset_error *err)
 {
     if (!find_layout(o->layout))
-        return nset_fail(
-            err, NSET_ERR_ARG, "layout '%s': np1, np2, tetrode, linear or grid is wanted", o->layout ? o->layout : "");
+        return nset_fail(err, NSET_ERR_ARG, "layout '%s': np1, np2, shanks, tetrode, linear or grid is wanted",
+            o->layout ? o->layout : "");
     if (o->n_channels < 1 || o->n_channels > SIM_MAX_CHANNELS || o->n_units < 0 || o->n_units > 2000)
         return nset_fail(err, NSET_ERR_ARG,
             "%ld channels and %ld units: 1 to %d channels and 0 to 2000 units are wanted", o->n_channels, o->n_units,
@@ -73,7 +79,8 @@ nset_status sim_check_options(const nset_sim_options *o, nset_error *err)
             err, NSET_ERR_ARG, "%g s at %g Hz: .05 to 36000 s at 8000 to 100000 Hz are wanted", o->seconds, o->rate_hz);
     if (!(o->noise_uv > 0 && o->min_snr > 0 && o->min_snr <= o->max_snr && o->median_hz > 0 && o->reach_um > 0 &&
             o->pink >= 0 && o->pink <= 1 && o->hash >= 0 && o->hash_max >= .2 && o->n_artefacts >= 0 &&
-            o->pitch_um > 0 && o->drift_um >= 0))
+            o->pitch_um > 0 && o->drift_um >= 0 && o->drift_jumps >= 0 && o->drift_nonrigid >= 0 &&
+            o->drift_nonrigid <= 2))
         return nset_fail(
             err, NSET_ERR_ARG, "an option of the simulation is negative, or the least SNR above the largest");
     return NSET_OK;

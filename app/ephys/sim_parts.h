@@ -2,6 +2,7 @@
 #ifndef NSET_EPHYS_SIM_PARTS_H
 #define NSET_EPHYS_SIM_PARTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <neuroset/error.h>
@@ -35,6 +36,7 @@ typedef struct sim_cell {
     float *current;     /* (2, n_sources, n_fine): as it is, and widened as after a burst; owned */
     double (*place)[3]; /* (n_sources) um from the cell's origin; contacts lie at z = 0; owned */
     double soft_um, scale;
+    double reach_um, fade_um; /* of a measured cell: the rows are what contacts at place saw; reach 0: currents */
 } sim_cell;
 
 /* A random cell depth_um above the contacts, its largest potential -1 (or 1) somewhere near. */
@@ -42,6 +44,18 @@ nset_status sim_cell_make(sim_cell *cell, nset_random *r, const sim_grid *grid, 
 void sim_cell_free(sim_cell *cell);
 /* out (n_fine) := scaled potential at a contact (x, y) from the cell's origin; widened: 0 or 1. */
 void sim_cell_at(float *out, const sim_cell *cell, double x_um, double y_um, int widened);
+
+/* Measured mean waveforms: an npz with templates (units, samples, contacts) in any unit, positions (contacts, 2) or
+ * (units, contacts, 2) in um, sampling_rate. Numbers that are not finite leave their contact out. */
+typedef struct sim_library sim_library;
+nset_status sim_library_open(
+    sim_library **out, const char *path, nset_error *err); /* NSET_ERR_FORMAT, NSET_ERR_NOMEM */
+void sim_library_close(sim_library *l);                    /* NULL is legal */
+size_t sim_library_count(const sim_library *l);
+/* As sim_cell_make: waveform index of the library, its largest value 1. */
+nset_status sim_library_cell(
+    sim_cell *cell, const sim_library *l, size_t index, nset_random *r, const sim_grid *grid, nset_error *err);
+void sim_measured_at(float *out, const sim_cell *cell, double x_um, double y_um, int widened); /* of such a cell */
 
 /* Templates of a cell at one displacement, on the channels where they pass a floor. */
 typedef struct sim_bank {

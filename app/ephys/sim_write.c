@@ -93,7 +93,8 @@ static json_t *options_json(const nset_sim_options *o)
         "median_snr", o->median_snr, "max_snr", o->max_snr, "snr_sigma", o->snr_sigma, "median_hz", o->median_hz,
         "hz_sigma", o->hz_sigma, "bursting", o->bursting, "refractory_ms", o->refractory_ms, "jitter", o->jitter,
         "sync", o->sync, "hash", o->hash, "hash_max", o->hash_max, "pink", o->pink, "reach_um", o->reach_um, "lfp_uv",
-        o->lfp_uv, "line_uv", o->line_uv, "drift_um", o->drift_um, "n_artefacts", (json_int_t)o->n_artefacts);
+        o->lfp_uv, "line_uv", o->line_uv, "drift_um", o->drift_um, "drift_jumps", (json_int_t)o->drift_jumps,
+        "drift_nonrigid", o->drift_nonrigid, "n_artefacts", (json_int_t)o->n_artefacts, "library", o->library);
 }
 
 static nset_status write_facts(const nset_sim *s, const char *base, const char *path, nset_error *err)

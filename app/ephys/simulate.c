@@ -16,6 +16,26 @@ enum { NOISE_STEP = 5 }; /* of the samples that a noise level is taken from */
 
 /* ---- drift ---- */
 
+static void stretch(double *x, size_t n, double low, double high, double range)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (x[i] - .5 * (low + high)) / fmax(high - low, 1e-9) * range;
+}
+
+/* The jumps after the first one at time t, up or down, as shares of the slow movement; each takes half a second. */
+static double more_jumps(const nset_sim *s, double t)
+{
+    double sum = 0;
+
+    for (long k = 1; k < s->options.drift_jumps; k++) {
+        nset_random r = nset_random_stream(s->options.seed, "jump", (uint64_t)k);
+        double at = (.1 + .8 * nset_random_uniform(&r)) * s->options.seconds,
+               up = nset_random_uniform(&r) < .5 ? -1 : 1;
+        sum += up * (.25 + .25 * nset_random_uniform(&r)) / (1 + exp(-(t - at) / .15));
+    }
+    return sum;
+}
+
 static nset_status make_drift(nset_sim *s, nset_error *err)
 {
     nset_random r = nset_random_stream(s->options.seed, "drift", 0);
@@ -31,21 +51,44 @@ static nset_status make_drift(nset_sim *s, nset_error *err)
         double t = (double)i * DRIFT_STEP_S, d;
         v = .998 * v + .01 * nset_random_normal(&r);
         walk += v * DRIFT_STEP_S;
-        d = walk + .1 * sin(6.28 * t / period + phase) + .15 / (1 + exp(-(t - jump_at) / .15));
+        d = walk + .1 * sin(6.28 * t / period + phase);
+        if (s->options.drift_jumps > 0)
+            d += .15 / (1 + exp(-(t - jump_at) / .15));
         s->drift_um[i] = d;
         low = i ? fmin(low, d) : d;
         high = i ? fmax(high, d) : d;
     }
-    for (size_t i = 0; i < s->n_drift; i++)
-        s->drift_um[i] = (s->drift_um[i] - .5 * (low + high)) / fmax(high - low, 1e-9) * s->options.drift_um;
+    stretch(s->drift_um, s->n_drift, low, high, s->options.drift_jumps > 1 ? 1 : s->options.drift_um);
+    if (s->options.drift_jumps <= 1)
+        return NSET_OK;
+    for (size_t i = 0; i < s->n_drift; i++) {
+        s->drift_um[i] += more_jumps(s, (double)i * DRIFT_STEP_S);
+        low = i ? fmin(low, s->drift_um[i]) : s->drift_um[i];
+        high = i ? fmax(high, s->drift_um[i]) : s->drift_um[i];
+    }
+    stretch(s->drift_um, s->n_drift, low, high, s->options.drift_um);
     return NSET_OK;
 }
 
-static double displacement(const nset_sim *s, double time_s)
+/* Of the tissue at depth y. */
+static double displacement(const nset_sim *s, double time_s, double y_um)
 {
     size_t i = (size_t)(time_s / DRIFT_STEP_S);
+    double share = s->options.drift_nonrigid * (y_um - s->middle_um) / s->height_um;
 
-    return s->drift_um[i < s->n_drift ? i : s->n_drift - 1];
+    return s->drift_um[i < s->n_drift ? i : s->n_drift - 1] * (1 + share);
+}
+
+static void measure_height(nset_sim *s)
+{
+    double low = INFINITY, high = -INFINITY;
+
+    for (size_t c = 0; c < s->n_channels; c++) {
+        low = fmin(low, s->probe.y_um[c]);
+        high = fmax(high, s->probe.y_um[c]);
+    }
+    s->middle_um = .5 * (low + high);
+    s->height_um = fmax(high - low, 50);
 }
 
 /* ---- spikes of one cell into the samples ---- */
@@ -76,7 +119,8 @@ typedef struct placed_cell {
 static nset_status add_train(
     nset_sim *s, const placed_cell *p, const sim_train *t, const sim_grid *g, double floor_uv, nset_error *err)
 {
-    long lowest = lrint(-s->options.drift_um / 2 / DRIFT_GRID_UM) - 1, highest = 1 - lowest;
+    double most = s->options.drift_um / 2 * (1 + s->options.drift_nonrigid * (.5 + 60 / s->height_um));
+    long lowest = lrint(-most / DRIFT_GRID_UM) - 1, highest = 1 - lowest;
     nset_status status = NSET_OK;
 
     for (long d = lowest; d <= highest && status == NSET_OK; d++) {
@@ -84,7 +128,7 @@ static nset_status add_train(
         int made = 0;
         for (size_t i = 0; i < t->n && status == NSET_OK; i++) {
             int64_t at = llrint(t->time_s[i] * s->options.rate_hz * SIM_PHASES);
-            if (lrint(displacement(s, t->time_s[i]) / DRIFT_GRID_UM) != d)
+            if (lrint(displacement(s, t->time_s[i], p->y_um) / DRIFT_GRID_UM) != d)
                 continue;
             if (!made)
                 status = sim_bank_make(
@@ -216,7 +260,8 @@ static double draw_snr(nset_random *r, const nset_sim_options *o)
     return o->min_snr;
 }
 
-static nset_status keep_spikes(nset_sim *s, size_t *capacity, const sim_train *t, size_t unit, nset_error *err)
+static nset_status keep_spikes(
+    nset_sim *s, size_t *capacity, const sim_train *t, size_t unit, double y_um, nset_error *err)
 {
     nset_status status = nset_grow(&s->spikes, capacity, s->n_spikes + t->n, sizeof *s->spikes, err);
 
@@ -226,13 +271,34 @@ static nset_status keep_spikes(nset_sim *s, size_t *capacity, const sim_train *t
         k->sample = (at + SIM_PHASES / 2) / SIM_PHASES;
         k->unit = (int32_t)unit;
         k->amplitude = t->amplitude[i];
-        k->displacement_um = (float)displacement(s, t->time_s[i]);
+        k->displacement_um = (float)displacement(s, t->time_s[i], y_um);
     }
     return status;
 }
 
-static nset_status add_unit(
-    nset_sim *s, size_t u, size_t *capacity, const sim_population *pop, const sim_grid *g, nset_error *err)
+/* The u-th unit's waveform: each of the library's once, in random order, before one comes again. */
+static size_t pick(const nset_sim *s, const sim_library *l, size_t u)
+{
+    size_t n = sim_library_count(l), turn = u / n, rank = 0;
+    nset_random mine = nset_random_stream(s->options.seed, "pick", turn * n + u % n);
+    uint32_t key = nset_random_below(&mine, UINT32_MAX);
+
+    for (size_t k = 0; k < n; k++) {
+        nset_random r = nset_random_stream(s->options.seed, "pick", turn * n + k);
+        uint32_t other = nset_random_below(&r, UINT32_MAX);
+        rank += other < key || (other == key && k < u % n);
+    }
+    return rank;
+}
+
+static nset_status make_cell(sim_cell *cell, const nset_sim *s, const sim_library *l, size_t u, nset_random *r,
+    const sim_grid *g, double depth_um, nset_error *err)
+{
+    return l ? sim_library_cell(cell, l, pick(s, l, u), r, g, err) : sim_cell_make(cell, r, g, depth_um, err);
+}
+
+static nset_status add_unit(nset_sim *s, size_t u, size_t *capacity, const sim_population *pop, const sim_library *l,
+    const sim_grid *g, nset_error *err)
 {
     const nset_sim_options *o = &s->options;
     nset_random r = nset_random_stream(o->seed, "unit", u);
@@ -244,7 +310,7 @@ static nset_status add_unit(
     nset_status status;
 
     depth = fmin(fmax(70 / sqrt(snr) + 6 * nset_random_normal(&r), 6), 60); /* large spikes come from near by */
-    if ((status = sim_cell_make(&p.cell, &r, g, depth, err)) != NSET_OK)
+    if ((status = make_cell(&p.cell, s, l, u, &r, g, depth, err)) != NSET_OK)
         return status;
     place_near_contact(&p, &r, &s->probe, 12);
     if ((status = rest_template(&found, &unit->best_channel, template, s, &p, g, err)) != NSET_OK)
@@ -257,7 +323,7 @@ static nset_status add_unit(
     if (status == NSET_OK)
         status = add_train(s, &p, &t, g, .02 * o->noise_uv, err);
     if (status == NSET_OK)
-        status = keep_spikes(s, capacity, &t, u, err);
+        status = keep_spikes(s, capacity, &t, u, p.y_um, err);
     *unit = (nset_sim_unit){ p.cell.kind, p.x_um, p.y_um, snr, (double)t.n / o->seconds, unit->best_channel, t.n };
 
 done:
@@ -337,16 +403,19 @@ static nset_status fill(nset_sim *s, const sim_grid *g, nset_workers *workers, n
 {
     const nset_sim_options *o = &s->options;
     sim_population pop = { 0 };
+    sim_library *library = NULL;
     size_t capacity = 0;
     nset_status status;
 
+    if (o->library && (status = sim_library_open(&library, o->library, err)) != NSET_OK)
+        return status;
     if ((status = sim_population_make(&pop, o->seed, o->seconds, o->sync, err)) != NSET_OK ||
         (status = make_drift(s, err)) != NSET_OK ||
         (status = sim_noise_add(s->x, s->n_samples, &s->probe, o, workers, err)) != NSET_OK ||
         (status = add_hash(s, &pop, g, err)) != NSET_OK || (status = measure_noise(s, err)) != NSET_OK)
         goto done;
     for (size_t u = 0; u < s->n_units && status == NSET_OK; u++) {
-        status = add_unit(s, u, &capacity, &pop, g, err);
+        status = add_unit(s, u, &capacity, &pop, library, g, err);
         if (nset_cancelled())
             status = nset_fail_cancelled(err);
     }
@@ -360,6 +429,7 @@ static nset_status fill(nset_sim *s, const sim_grid *g, nset_workers *workers, n
     spread_gains(s);
 
 done:
+    sim_library_close(library);
     sim_population_free(&pop);
     return status;
 }
@@ -378,6 +448,7 @@ nset_status nset_sim_make(nset_sim **out, const nset_sim_options *options, nset_
     s->options = *options;
     if ((status = allocate(s, &g, err)) == NSET_OK) {
         sim_place_contacts(&s->probe, options);
+        measure_height(s);
         status = fill(s, &g, workers, err);
     }
     if (status == NSET_OK) {

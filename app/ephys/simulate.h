@@ -23,7 +23,8 @@
 #include "ephys/probe.h"
 
 typedef struct nset_sim_options {
-    const char *layout; /* np1, np2, tetrode, linear, grid */
+    const char *layout;  /* np1, np2, shanks, tetrode, linear, grid */
+    const char *library; /* npz of measured mean waveforms for the units; NULL: cells are made */
     long n_channels, n_units;
     double pitch_um; /* tetrode, linear, grid */
     double seconds, rate_hz;
@@ -42,6 +43,8 @@ typedef struct nset_sim_options {
     double lfp_uv, line_uv;
     double gain_spread;
     double drift_um; /* peak to peak */
+    long drift_jumps;
+    double drift_nonrigid; /* the far ends of the probe move by this share more and less, half of it each */
     long n_artefacts;
     uint64_t seed;
 } nset_sim_options;
@@ -51,7 +54,7 @@ typedef struct nset_sim_options {
         .layout = "np1", .n_channels = 32, .n_units = 15, .pitch_um = 25, .seconds = 60, .rate_hz = 30000,             \
         .noise_uv = 8, .min_snr = 3.5, .median_snr = 8, .max_snr = 30, .snr_sigma = .5, .median_hz = 5,                \
         .hz_sigma = .8, .bursting = .5, .refractory_ms = 2, .jitter = .08, .sync = 1, .hash = 6, .hash_max = 1.5,      \
-        .pink = .6, .reach_um = 45, .lfp_uv = 120, .line_uv = 4, .gain_spread = .04, .seed = 7                         \
+        .pink = .6, .reach_um = 45, .lfp_uv = 120, .line_uv = 4, .gain_spread = .04, .drift_jumps = 1, .seed = 7       \
     }
 
 typedef struct nset_sim_spike {
@@ -72,21 +75,25 @@ typedef struct nset_sim {
     size_t n_channels, n_units, n_spikes;
     double gain_uv;
     nset_probe probe;
-    float *x;               /* (n_samples, n_channels) microvolts; owned, as all below */
-    double *noise_uv;       /* (n_channels) MAD / .6745 in 300-6000 Hz, hash included */
-    nset_sim_spike *spikes; /* (n_spikes) by sample, then unit */
-    nset_sim_unit *units;   /* (n_units) */
-    size_t length, pre;     /* of templates, in samples */
-    float *templates;       /* (n_units, length, n_channels) microvolts, no drift */
-    size_t n_drift;         /* points of drift, 10 ms apart */
-    double *drift_um;       /* (n_drift) */
-    int64_t *artefacts;     /* (n_artefacts, 2) first and past-the-end sample */
+    float *x;                    /* (n_samples, n_channels) microvolts; owned, as all below */
+    double *noise_uv;            /* (n_channels) MAD / .6745 in 300-6000 Hz, hash included */
+    nset_sim_spike *spikes;      /* (n_spikes) by sample, then unit */
+    nset_sim_unit *units;        /* (n_units) */
+    size_t length, pre;          /* of templates, in samples */
+    float *templates;            /* (n_units, length, n_channels) microvolts, no drift */
+    size_t n_drift;              /* points of drift, 10 ms apart */
+    double *drift_um;            /* (n_drift) at the middle of the probe */
+    double middle_um, height_um; /* of the probe, along y */
+    int64_t *artefacts;          /* (n_artefacts, 2) first and past-the-end sample */
     size_t n_artefacts;
 } nset_sim;
 
 /* workers may be NULL. Errors: NSET_ERR_ARG (an option out of its range), NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
 nset_status nset_sim_make(nset_sim **out, const nset_sim_options *options, nset_workers *workers, nset_error *err);
 void nset_sim_free(nset_sim *s); /* NULL is legal */
+
+/* *n := waveforms in a library, at most 2000. Errors: NSET_ERR_FORMAT. */
+nset_status nset_sim_library_count(long *n, const char *path, nset_error *err);
 
 /* Options of the seed-th recording of a varied collection: random probe, units, noise. seconds stays as given. */
 nset_sim_options nset_sim_random(uint64_t seed, double seconds);

@@ -2,10 +2,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <neuroset/workers.h>
 #include "ephys/sim_parts.h"
 #include "ephys/simulate.h"
+#include "results/npz.h"
 
 static nset_sim_options small_recording(void)
 {
@@ -181,6 +183,134 @@ START_TEST(options_out_of_range_are_refused_with_a_message)
 }
 END_TEST
 
+/* ---- measured waveforms, shanks, drift ---- */
+
+enum { LIB_LENGTH = 60, LIB_CONTACTS = 4 };
+
+/* Two units at 20 kHz: the first falls on contact 1 with its trough at sample 20, the second is the same upside down.
+ */
+static void write_library(const char *path, size_t n_places)
+{
+    static float w[2 * LIB_LENGTH * LIB_CONTACTS];
+    static const double places[] = { 0, 0, 0, 20, 0, 40, 0, 60 }, rate = 20000;
+    const nset_array arrays[] = { { "templates", "<f4", 3, { 2, LIB_LENGTH, LIB_CONTACTS }, w },
+        { "positions", "<f8", 2, { n_places, 2 }, places }, { "sampling_rate", "<f8", 0, { 0 }, &rate } };
+    nset_error err = { 0 };
+
+    for (int i = 0; i < LIB_LENGTH; i++)
+        for (int c = 0; c < LIB_CONTACTS; c++) {
+            double shape = exp(-.5 * pow((i - 20) / 4., 2)) - .3 * exp(-.5 * pow((i - 32) / 6., 2));
+            float v = (float)(5 - 40 * shape * (c == 1 ? 1 : .3));
+            w[i * LIB_CONTACTS + c] = v;
+            w[(LIB_LENGTH + i) * LIB_CONTACTS + c] = -v;
+        }
+    ck_assert_int_eq(nset_npz_write(path, arrays, 3, &err), NSET_OK);
+}
+
+START_TEST(units_have_the_measured_shape)
+{
+    nset_sim_options o = small_recording();
+    char path[] = "/tmp/neuroset-library-XXXXXX";
+    nset_error err = { 0 };
+    nset_sim *s = NULL;
+    long n = 0;
+    int signs = 0;
+
+    close(mkstemp(path));
+    write_library(path, LIB_CONTACTS);
+    ck_assert_int_eq(nset_sim_library_count(&n, path, &err), NSET_OK);
+    ck_assert_int_eq(n, 2);
+    o.library = path;
+    o.n_units = 2;
+    ck_assert_msg(nset_sim_make(&s, &o, NULL, &err) == NSET_OK, "%s", err.text);
+    for (size_t u = 0; u < 2; u++) {
+        const float *w = s->templates + (u * s->length + s->pre) * s->n_channels + s->units[u].best_channel;
+        float most = fabsf(w[0]);
+        ck_assert_str_eq(s->units[u].kind, "given");
+        signs += w[0] > 0 ? 1 : -1;
+        for (size_t i = 0; i < s->length; i++)
+            ck_assert_float_le(fabsf(w[((ptrdiff_t)i - (ptrdiff_t)s->pre) * (ptrdiff_t)s->n_channels]), 1.001f * most);
+        /* .2 ms after the trough, 4 samples of the library */
+        ck_assert_float_eq_tol(w[(ptrdiff_t)lrint(.0002 * o.rate_hz) * (ptrdiff_t)s->n_channels] / w[0],
+            (float)((exp(-.5) - .3 * exp(-.5 * 64 / 36.)) / (1 - .3 * exp(-.5 * 144 / 36.))), .03f);
+    }
+    ck_assert_int_eq(signs, 0); /* each waveform once */
+    nset_sim_free(s);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_library_without_places_is_refused)
+{
+    nset_sim_options o = small_recording();
+    char path[] = "/tmp/neuroset-library-XXXXXX";
+    nset_error err = { 0 };
+    nset_sim *s = NULL;
+
+    close(mkstemp(path));
+    write_library(path, LIB_CONTACTS - 1);
+    o.library = path;
+    ck_assert_int_eq(nset_sim_make(&s, &o, NULL, &err), NSET_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "positions of the 4 contacts are expected"));
+    unlink(path);
+}
+END_TEST
+
+START_TEST(shanks_stand_side_by_side)
+{
+    nset_sim_options o = small_recording();
+    nset_error err = { 0 };
+    nset_sim *s = NULL;
+
+    o.layout = "shanks";
+    o.n_channels = 10;
+    o.seconds = .5;
+    ck_assert_int_eq(nset_sim_make(&s, &o, NULL, &err), NSET_OK);
+    ck_assert_int_eq(s->probe.shank[2], 0);
+    ck_assert_int_eq(s->probe.shank[3], 1);
+    ck_assert_int_eq(s->probe.shank[9], 3);
+    ck_assert_double_eq(s->probe.x_um[4], 282);
+    ck_assert_double_eq(s->probe.y_um[5], 15);
+    nset_sim_free(s);
+}
+END_TEST
+
+START_TEST(drift_has_its_size_its_jumps_and_its_slope)
+{
+    nset_sim_options o = small_recording();
+    nset_error err = { 0 };
+    double steepest[2] = { 0 };
+
+    o.layout = "linear";
+    o.n_channels = 2;
+    o.n_units = 4;
+    o.seconds = 60;
+    o.hash = 0;
+    o.drift_um = 20;
+    o.drift_nonrigid = .5;
+    for (int jumps = 0; jumps < 2; jumps++) {
+        double low = 1e9, high = -1e9;
+        nset_sim *s = NULL;
+        o.drift_jumps = 3 * jumps;
+        ck_assert_int_eq(nset_sim_make(&s, &o, NULL, &err), NSET_OK);
+        for (size_t i = 0; i < s->n_drift; i++) {
+            low = fmin(low, s->drift_um[i]);
+            high = fmax(high, s->drift_um[i]);
+            if (i > 9)
+                steepest[jumps] = fmax(steepest[jumps], fabs(s->drift_um[i] - s->drift_um[i - 10]));
+        }
+        ck_assert_double_eq_tol(high - low, 20, 1e-9);
+        for (size_t i = 0; i < s->n_spikes; i++) {
+            double at = (double)s->spikes[i].sample / o.rate_hz * 100, y = s->units[s->spikes[i].unit].y_um;
+            double middle = 12.5, want = s->drift_um[(size_t)at] * (1 + .5 * (y - middle) / 50);
+            ck_assert_double_eq_tol((double)s->spikes[i].displacement_um, want, .3 + .1 * steepest[jumps]);
+        }
+        nset_sim_free(s);
+    }
+    ck_assert_double_gt(steepest[1], 1.5 * steepest[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("simulate");
@@ -195,6 +325,10 @@ int main(void)
     tcase_add_test(t, currents_of_a_cell_sum_to_zero);
     tcase_add_loop_test(
         t, options_out_of_range_are_refused_with_a_message, 0, sizeof bad_options / sizeof *bad_options);
+    tcase_add_test(t, units_have_the_measured_shape);
+    tcase_add_test(t, a_library_without_places_is_refused);
+    tcase_add_test(t, shanks_stand_side_by_side);
+    tcase_add_test(t, drift_has_its_size_its_jumps_and_its_slope);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
