@@ -24,9 +24,8 @@ static nset_status load(nset_columns *s, int64_t sample, nset_error *err)
     if (!s->block && !(s->block = nset_calloc(size * n_columns, sizeof *s->block)))
         return nset_fail_oom(err, size * n_columns, sizeof *s->block);
     s->n_block = 0;
-    for (size_t c = 0; c < n_columns; c++)
-        if ((status = s->read_column(s, s->block + c, n_columns, c, start, n, err)) != NSET_OK)
-            return status;
+    if ((status = s->fill(s, s->block, start, n, err)) != NSET_OK)
+        return status;
     s->start = start;
     s->n_block = n;
     return NSET_OK;
@@ -47,7 +46,7 @@ static nset_status read(nset_frames *self, double *raw, int64_t start, size_t n,
         now = s->n_block - skip < n ? s->n_block - skip : n;
         from = s->block + skip * n_columns;
         for (size_t i = 0; i < now * n_columns; i++)
-            raw[i] = from[i];
+            raw[i] = from[i] + s->bias;
         raw += now * n_columns;
         start += (int64_t)now;
         n -= now;

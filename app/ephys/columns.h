@@ -1,4 +1,5 @@
-/* Frames whose channels lie apart, each in files of its own: read a stretch of every channel at a time, and kept.
+/* Frames whose channels lie apart, in blocks or in files of their own: a stretch of all channels is read at a time, and
+ * kept.
  */
 #ifndef NSET_EPHYS_COLUMNS_H
 #define NSET_EPHYS_COLUMNS_H
@@ -9,9 +10,9 @@ typedef struct nset_columns nset_columns;
 
 struct nset_columns { /* first member of the reader's own struct */
     nset_frames base; /* close is the reader's, and calls nset_columns_fini */
-    /* out[k * stride] := count start + k of column c, for n counts, all inside the recording. */
-    nset_status (*read_column)(
-        nset_columns *self, int16_t *out, size_t stride, size_t c, int64_t start, size_t n, nset_error *err);
+    double bias;      /* added to each count: 32768 for unsigned ones, which are kept less that */
+    /* block (n, n_columns) := counts of samples start .. start + n - 1, all inside the recording. */
+    nset_status (*fill)(nset_columns *self, int16_t *block, int64_t start, size_t n, nset_error *err);
     int16_t *block; /* (n_block, n_columns) counts from sample start on; owned */
     int64_t start;
     size_t n_block;

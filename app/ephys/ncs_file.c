@@ -15,7 +15,7 @@
 #include "ephys/bytes.h"
 #include "ephys/folder.h"
 
-enum { RATE_RECORDS = 4096 }; /* a minute and more */
+enum { RATE_RECORDS = 4096 /* a minute and more */, WINDOW = 64 };
 
 #define WRAP_US 4294967296.
 #define MAX_US INT64_C(100000000000000000) /* 3000 years */
@@ -144,12 +144,29 @@ typedef struct record {
     unsigned rate, n;
 } record;
 
-static nset_status read_record(record *r, const nset_ncs *f, int fd, int64_t i, nset_error *err)
-{
-    unsigned char b[NSET_NCS_RECORD_HEADER];
+/* The file's records through a window: a call a record would cost more than the bytes. */
+typedef struct window {
+    int fd;
+    int64_t n_records; /* of the file */
+    int64_t first, n;  /* records in bytes */
+    unsigned char bytes[WINDOW * NSET_NCS_RECORD];
+} window;
 
-    if (pread(fd, b, sizeof b, (off_t)(NSET_NCS_HEADER + i * NSET_NCS_RECORD)) != (ssize_t)sizeof b)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: record %lld cannot be read", f->path, (long long)i);
+static nset_status read_record(record *r, const nset_ncs *f, window *w, int64_t i, nset_error *err)
+{
+    const unsigned char *b;
+
+    if (i < w->first || i >= w->first + w->n) {
+        size_t size;
+        w->first = i;
+        w->n = w->n_records - i < WINDOW ? w->n_records - i : WINDOW;
+        size = (size_t)w->n * NSET_NCS_RECORD;
+        if (pread(w->fd, w->bytes, size, (off_t)(NSET_NCS_HEADER + i * NSET_NCS_RECORD)) != (ssize_t)size) {
+            w->n = 0;
+            return nset_fail(err, NSET_ERR_FORMAT, "%s: record %lld cannot be read", f->path, (long long)i);
+        }
+    }
+    b = w->bytes + (i - w->first) * NSET_NCS_RECORD;
     r->us = (int64_t)(nset_le64(b) & INT64_MAX);
     r->rate = nset_le32(b + 12);
     r->n = nset_le32(b + 16);
@@ -187,7 +204,7 @@ static double step_rate(double *step, size_t n, double *uncertainty)
     return 1e6 * NSET_NCS_SAMPLES * (double)used / sum;
 }
 
-static nset_status measure(double *rate, double *uncertainty, const nset_ncs *f, int fd, int64_t n, nset_error *err)
+static nset_status measure(double *rate, double *uncertainty, const nset_ncs *f, window *w, nset_error *err)
 {
     double *step = nset_calloc(RATE_RECORDS, sizeof *step);
     record last = { 0 }, r = { 0 };
@@ -197,8 +214,8 @@ static nset_status measure(double *rate, double *uncertainty, const nset_ncs *f,
     *rate = 0;
     if (!step)
         return nset_fail_oom(err, RATE_RECORDS, sizeof *step);
-    for (int64_t i = 0; i < n && i < RATE_RECORDS && status == NSET_OK; i++) {
-        if ((status = read_record(&r, f, fd, i, err)) != NSET_OK)
+    for (int64_t i = 0; i < w->n_records && i < RATE_RECORDS && status == NSET_OK; i++) {
+        if ((status = read_record(&r, f, w, i, err)) != NSET_OK)
             break;
         if (i > 0 && last.n == NSET_NCS_SAMPLES && r.us > last.us && r.us <= MAX_US)
             step[n_steps++] = (double)(r.us - last.us);
@@ -212,17 +229,15 @@ static nset_status measure(double *rate, double *uncertainty, const nset_ncs *f,
 
 /* Old recorders took samples on whole microseconds and wrote another rate into the header. A rate with decimals was
  * computed by the recorder and is believed up to 1 in 1000. */
-static nset_status find_rate(nset_ncs *f, int fd, int64_t n, nset_error *err)
+static nset_status find_rate(nset_ncs *f, window *w, nset_error *err)
 {
     double uncertainty = 0, off, allowed;
     record r = { 0 };
     nset_status status;
 
     f->rate_hz = f->header_rate_hz;
-    if (n == 0)
-        return NSET_OK;
-    if ((status = measure(&f->measured_hz, &uncertainty, f, fd, n, err)) != NSET_OK ||
-        (status = read_record(&r, f, fd, 0, err)) != NSET_OK)
+    if ((status = measure(&f->measured_hz, &uncertainty, f, w, err)) != NSET_OK ||
+        (status = read_record(&r, f, w, 0, err)) != NSET_OK)
         return status;
     if (!(f->header_rate_hz > 0))
         f->rate_hz = f->header_rate_hz = r.rate;
@@ -288,18 +303,18 @@ static nset_status add_record(nset_ncs *f, run_scan *s, int64_t i, const record 
     return NSET_OK;
 }
 
-static nset_status find_runs(nset_ncs *f, int fd, int64_t n, nset_error *err)
+static nset_status find_runs(nset_ncs *f, window *w, nset_error *err)
 {
     run_scan s = { 0 };
     nset_status status;
     record r = { 0 };
 
-    for (int64_t i = 0; i < n; i++) {
-        if ((status = read_record(&r, f, fd, i, err)) != NSET_OK)
+    for (int64_t i = 0; i < w->n_records; i++) {
+        if ((status = read_record(&r, f, w, i, err)) != NSET_OK)
             return status;
         if (r.us > MAX_US ||
             (i > 0 && r.us == 0 && f->n_samples > 0)) { /* the rest was never filled, or is no record */
-            f->n_empty = n - i;
+            f->n_empty = w->n_records - i;
             return NSET_OK;
         }
         if ((status = add_record(f, &s, i, &r, err)) != NSET_OK)
@@ -308,31 +323,41 @@ static nset_status find_runs(nset_ncs *f, int fd, int64_t n, nset_error *err)
     return NSET_OK;
 }
 
+/* The header and, through w, the records. */
+static nset_status read_all(nset_ncs *f, window *w, int64_t size, nset_error *err)
+{
+    nset_status status = read_header(f, w->fd, size, err);
+
+    if (status != NSET_OK || size <= NSET_NCS_HEADER)
+        return status;
+    w->n_records = (size - NSET_NCS_HEADER) / NSET_NCS_RECORD;
+    f->torn_bytes = (int)((size - NSET_NCS_HEADER) % NSET_NCS_RECORD);
+    if (w->n_records == 0 || (status = find_rate(f, w, err)) != NSET_OK)
+        return status;
+    if (!(f->rate_hz >= 1 && f->rate_hz <= 1e6))
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: neither the header nor the records tell a rate", f->path);
+    return find_runs(f, w, err);
+}
+
 nset_status nset_ncs_read(nset_ncs *f, const char *path, nset_error *err)
 {
+    window *w = nset_calloc(1, sizeof *w);
     nset_status status;
     struct stat info;
-    int64_t n;
-    int fd;
 
-    *f = (nset_ncs){ .channel = -1 };
-    if (!(f->path = nset_strdup(path)))
-        return nset_fail_oom(err, strlen(path), 1);
-    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
-    if (fstat(fd, &info) || !S_ISREG(info.st_mode)) {
-        close(fd);
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: not a regular file", path);
+    *f = (nset_ncs){ .channel = -1, .path = nset_strdup(path) };
+    if (!f->path || !w) {
+        nset_free(w);
+        return nset_fail_oom(err, sizeof *w, 1);
     }
-    n = info.st_size > NSET_NCS_HEADER ? (info.st_size - NSET_NCS_HEADER) / NSET_NCS_RECORD : 0;
-    f->torn_bytes = info.st_size > NSET_NCS_HEADER ? (int)((info.st_size - NSET_NCS_HEADER) % NSET_NCS_RECORD) : 0;
-    if ((status = read_header(f, fd, info.st_size, err)) == NSET_OK && (status = find_rate(f, fd, n, err)) == NSET_OK &&
-        n > 0) {
-        if (!(f->rate_hz >= 1 && f->rate_hz <= 1e6))
-            status = nset_fail(err, NSET_ERR_FORMAT, "%s: neither the header nor the records tell a rate", path);
-        else
-            status = find_runs(f, fd, n, err);
-    }
-    close(fd);
+    if ((w->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        status = nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
+    else if (fstat(w->fd, &info) || !S_ISREG(info.st_mode))
+        status = nset_fail(err, NSET_ERR_FORMAT, "%s: not a regular file", path);
+    else
+        status = read_all(f, w, info.st_size, err);
+    if (w->fd >= 0)
+        close(w->fd);
+    nset_free(w);
     return status;
 }

@@ -19,6 +19,7 @@
 #include "ephys/intan_times.h"
 #include "ephys/layout.h"
 
+enum { TILE = 16 };
 #define GAIN_UV 0.195
 
 typedef struct part {
@@ -29,8 +30,9 @@ typedef struct part {
 } part;
 
 typedef struct intan_frames {
-    nset_columns columns; /* its blocks: one file per channel only */
-    nset_intan_header h;  /* of the first file */
+    nset_columns columns;
+    nset_intan_header h; /* of the first file */
+    bool is_folder;      /* one file per channel */
     part *part;
     size_t n_parts;
     nset_intan_clock clock;
@@ -48,9 +50,18 @@ static nset_status read_bytes(int fd, const char *path, void *out, size_t n, int
         got < 0 ? strerror(errno) : "the file ended; was it changed while it was read?");
 }
 
-/* raw (n, n_columns) := samples start .. of the part. */
+/* out (now, n_columns) := samples t .. of a block that lies channel after channel. */
+static void turn_block(int16_t *out, const unsigned char *bytes, size_t n_columns, size_t n_block, size_t t, size_t now)
+{
+    for (size_t k0 = 0; k0 < now; k0 += TILE) /* a tile of times at a time: whole lines are read and written */
+        for (size_t c = 0; c < n_columns; c++)
+            for (size_t k = k0; k < now && k < k0 + TILE; k++)
+                out[k * n_columns + c] = (int16_t)(nset_le16(bytes + 2 * (c * n_block + t + k)) ^ 0x8000);
+}
+
+/* out (n, n_columns) := samples start .. of the part, less 32768. */
 static nset_status read_blocks(
-    const intan_frames *f, const part *p, double *raw, int64_t start, size_t n, nset_error *err)
+    const intan_frames *f, const part *p, int16_t *out, int64_t start, size_t n, nset_error *err)
 {
     size_t n_columns = f->columns.base.n_columns, size = 2 * p->n_block * n_columns, done = 0;
     unsigned char *bytes = nset_calloc(size, 1);
@@ -67,9 +78,7 @@ static nset_status read_blocks(
         size_t now = n - done < p->n_block - t ? n - done : p->n_block - t;
         int64_t at = p->offset + block * (int64_t)p->block_bytes + 4 * (int64_t)p->n_block;
         if ((status = read_bytes(fd, p->path, bytes, size, at, err)) == NSET_OK)
-            for (size_t c = 0; c < n_columns; c++)
-                for (size_t k = 0; k < now; k++)
-                    raw[(done + k) * n_columns + c] = nset_le16(bytes + 2 * (c * p->n_block + t + k));
+            turn_block(out + done * n_columns, bytes, n_columns, p->n_block, t, now);
         done += now;
     }
     if (fd >= 0)
@@ -106,45 +115,34 @@ static nset_status read_channel(int16_t *out, size_t stride, const char *path, i
     return status;
 }
 
-/* How many of n samples from start on lie in the part; 0: it is over before. */
-static size_t within(const part *p, int64_t start, size_t n)
+static nset_status read_channels(
+    const intan_frames *f, const part *p, int16_t *out, int64_t start, size_t n, nset_error *err)
 {
-    int64_t left = p->first + p->n - start;
-
-    return left <= 0 ? 0 : left < (int64_t)n ? (size_t)left : n;
-}
-
-static nset_status read_column(
-    nset_columns *self, int16_t *out, size_t stride, size_t c, int64_t start, size_t n, nset_error *err)
-{
-    const intan_frames *f = (intan_frames *)self;
+    size_t n_columns = f->columns.base.n_columns;
     nset_status status = NSET_OK;
     char path[4096];
 
-    for (size_t i = 0; i < f->n_parts && n > 0 && status == NSET_OK; i++) {
-        size_t now = within(&f->part[i], start, n);
-        if (now == 0)
-            continue;
-        channel_path(path, sizeof path, f->part[i].path, f->h.name[c]);
-        status = read_channel(out, stride, path, start - f->part[i].first, now, err);
-        out += now * stride;
-        start += (int64_t)now;
-        n -= now;
+    for (size_t c = 0; c < n_columns && status == NSET_OK; c++) {
+        channel_path(path, sizeof path, p->path, f->h.name[c]);
+        status = read_channel(out + c, n_columns, path, start, n, err);
     }
     return status;
 }
 
-static nset_status read_frames(nset_frames *self, double *raw, int64_t start, size_t n, nset_error *err)
+static nset_status fill(nset_columns *self, int16_t *block, int64_t start, size_t n, nset_error *err)
 {
     const intan_frames *f = (intan_frames *)self;
     nset_status status = NSET_OK;
 
     for (size_t i = 0; i < f->n_parts && n > 0 && status == NSET_OK; i++) {
-        size_t now = within(&f->part[i], start, n);
+        const part *p = &f->part[i];
+        int64_t left = p->first + p->n - start;
+        size_t now = left <= 0 ? 0 : left < (int64_t)n ? (size_t)left : n;
         if (now == 0)
             continue;
-        status = read_blocks(f, &f->part[i], raw, start - f->part[i].first, now, err);
-        raw += now * self->n_columns;
+        status = f->is_folder ? read_channels(f, p, block, start - p->first, now, err)
+                              : read_blocks(f, p, block, start - p->first, now, err);
+        block += now * self->base.n_columns;
         start += (int64_t)now;
         n -= now;
     }
@@ -172,12 +170,10 @@ static nset_status start_frames(intan_frames **out, const char *header, bool is_
 
     if (!f)
         return nset_fail_oom(err, 1, sizeof *f);
-    if (is_folder) {
-        nset_columns_init(&f->columns);
-        f->columns.read_column = read_column;
-    } else {
-        f->columns.base.read = read_frames;
-    }
+    nset_columns_init(&f->columns);
+    f->columns.fill = fill;
+    f->columns.bias = is_folder ? 0 : 32768;
+    f->is_folder = is_folder;
     f->columns.base.close = close_frames;
     if (!(f->part = nset_calloc(n, sizeof *f->part)))
         status = nset_fail_oom(err, n, sizeof *f->part);

@@ -63,9 +63,8 @@ static nset_status read_records(
 }
 
 static nset_status read_column(
-    nset_columns *self, int16_t *out, size_t stride, size_t c, int64_t start, size_t n, nset_error *err)
+    const ncs_frames *f, int16_t *out, size_t stride, size_t c, int64_t start, size_t n, nset_error *err)
 {
-    const ncs_frames *f = (ncs_frames *)self;
     nset_status status = NSET_OK;
 
     for (size_t i = 0; i < f->join.n_parts && n > 0 && status == NSET_OK; i++) {
@@ -81,6 +80,16 @@ static nset_status read_column(
         start += (int64_t)now;
         n -= now;
     }
+    return status;
+}
+
+static nset_status fill(nset_columns *self, int16_t *block, int64_t start, size_t n, nset_error *err)
+{
+    size_t n_columns = self->base.n_columns;
+    nset_status status = NSET_OK;
+
+    for (size_t c = 0; c < n_columns && status == NSET_OK; c++)
+        status = read_column((ncs_frames *)self, block + c, n_columns, c, start, n, err);
     return status;
 }
 
@@ -398,7 +407,7 @@ static nset_status open_many(
     if (!frames)
         return nset_fail_oom(err, 1, sizeof *frames);
     nset_columns_init(&frames->columns);
-    frames->columns.read_column = read_column;
+    frames->columns.fill = fill;
     frames->columns.base.close = close_frames;
     l->frames = &frames->columns.base;
     if ((status = find_files(&f, paths, n, err)) == NSET_OK &&
