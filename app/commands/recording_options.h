@@ -16,7 +16,7 @@ typedef struct nset_recording_settings {
     { .name = "format",                                                                                                \
         .type = OPT_CHOICE,                                                                                            \
         .at = offsetof(T, in.format),                                                                                  \
-        .unit = "spikeglx|openephys|intan|neuralynx|blackrock|mda|nwb|npy|json|raw",                                   \
+        .unit = "spikeglx|openephys|openephys-legacy|intan|neuralynx|blackrock|mda|nwb|npy|json|raw",                  \
         .help = "reader, when the file does not tell" },                                                               \
         { .name = "probe",                                                                                             \
             .type = OPT_TEXT,                                                                                          \

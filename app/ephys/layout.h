@@ -57,7 +57,8 @@ typedef struct nset_reader {
 } nset_reader;
 
 extern const nset_reader nset_reader_json, nset_reader_npy, nset_reader_spikeglx, nset_reader_openephys,
-    nset_reader_intan, nset_reader_neuralynx, nset_reader_blackrock, nset_reader_mda, nset_reader_nwb, nset_reader_raw;
+    nset_reader_oelegacy, nset_reader_intan, nset_reader_neuralynx, nset_reader_blackrock, nset_reader_mda,
+    nset_reader_nwb, nset_reader_raw;
 
 /* Makes column, gain, offset and probe for n electrodes: column i, gain 1, offset 0, at 0. */
 nset_status nset_layout_channels(nset_layout *l, size_t n, nset_error *err);

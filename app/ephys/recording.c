@@ -12,9 +12,9 @@
 #include "ephys/refused.h"
 
 /* Tried in this order; the first that knows the file opens it. */
-static const nset_reader *const readers[] = { &nset_reader_spikeglx, &nset_reader_openephys, &nset_reader_intan,
-    &nset_reader_neuralynx, &nset_reader_blackrock, &nset_reader_mda, &nset_reader_nwb, &nset_reader_npy,
-    &nset_reader_json, &nset_reader_raw };
+static const nset_reader *const readers[] = { &nset_reader_spikeglx, &nset_reader_openephys, &nset_reader_oelegacy,
+    &nset_reader_intan, &nset_reader_neuralynx, &nset_reader_blackrock, &nset_reader_mda, &nset_reader_nwb,
+    &nset_reader_npy, &nset_reader_json, &nset_reader_raw };
 enum { N_READERS = sizeof readers / sizeof *readers };
 
 void nset_recording_close(nset_recording *r)

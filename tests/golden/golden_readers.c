@@ -249,6 +249,27 @@ static void check_openephys(void)
     nset_recording_close(r);
 }
 
+/* neo gives each start a segment of its own and refuses the third; checksums of the counts by numpy. */
+static void check_legacy(void)
+{
+    static const nset_gap restart[] = { { 92160, 13 - 92160 / 40000. } }; /* 14:37:27 and 14:37:40 */
+    const nset_recording_options o = { 0 };
+    const struct {
+        const char *folder;
+        expected e;
+    } cases[] = {
+        { "OpenEphys_SampleData_1", { 2, 40000, .05, 423936, NULL, NULL, "54b37d06", 1.2992, NULL, 0 } },
+        { "OpenEphys_SampleData_2_multiple_starts",
+            { 1, 40000, .05, 167936, NULL, NULL, "87a58ed8", 1.2296, restart, 1 } },
+        { "OpenEphys_SampleData_3", { 3, 2000, .195, 61440, NULL, NULL, "2b39c582", 9.6, NULL, 0 } },
+    };
+    char path[4096];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check(cases[i].folder, golden_path(path, sizeof path, "ephys/openephys_legacy/%s", cases[i].folder), &o,
+            &cases[i].e);
+}
+
 /* ---- files that say little of themselves ---- */
 
 static void check_raw(json_t *root, const char *key, const char *file, const nset_recording_options *o, size_t n)
@@ -358,6 +379,7 @@ int main(void)
         check_stream(root, &streams[i]);
     check_joined();
     check_openephys();
+    check_legacy();
     check_raws(root);
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
         check_refusal(&refusals[i]);
