@@ -280,10 +280,10 @@ static const nset_oelegacy_run *find_run(const nset_oelegacy_file *f, int part, 
     return &f->run[low];
 }
 
-static nset_status read_column(
-    nset_columns *self, int16_t *out, size_t stride, size_t c, int64_t start, size_t n, nset_error *err)
+/* out[k * n_channels] := sample start + k of channel c. */
+static nset_status read_channel(
+    const nset_oelegacy_set *g, int16_t *out, size_t c, int64_t start, size_t n, nset_error *err)
 {
-    const nset_oelegacy_set *g = (const nset_oelegacy_set *)self;
     const nset_oelegacy_file *f = NULL;
     nset_status status = NSET_OK;
     int fd = -1;
@@ -302,11 +302,21 @@ static nset_status read_column(
         r = find_run(f, s->part, number);
         left = r->first + r->n - number < left ? r->first + r->n - number : left;
         left = left < (int64_t)(n - done) ? left : (int64_t)(n - done);
-        status = nset_oelegacy_read(f, fd, out + done * stride, stride, r, number, (size_t)left, err);
+        status = nset_oelegacy_read(f, fd, out + done * g->n_channels, g->n_channels, r, number, (size_t)left, err);
         done += (size_t)left;
     }
     if (fd >= 0)
         close(fd);
+    return status;
+}
+
+static nset_status fill(nset_columns *self, int16_t *block, int64_t start, size_t n, nset_error *err)
+{
+    const nset_oelegacy_set *g = (const nset_oelegacy_set *)self;
+    nset_status status = NSET_OK;
+
+    for (size_t c = 0; c < g->n_channels && status == NSET_OK; c++)
+        status = read_channel(g, block + c, c, start, n, err);
     return status;
 }
 
@@ -325,7 +335,7 @@ nset_status nset_oelegacy_set_open(nset_oelegacy_set *g, nset_layout *l, nset_er
     for (size_t i = 0; i < g->n_entries; i++)
         g->entry[i].path = NULL;
     nset_columns_init(&g->columns);
-    g->columns.read_column = read_column;
+    g->columns.fill = fill;
     g->columns.base.n_columns = g->n_channels;
     g->columns.base.close = close_frames;
     return NSET_OK;
