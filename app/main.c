@@ -28,6 +28,13 @@ static int finish(const char *command, nset_status status, const nset_error *err
     return nset_exit_code(status);
 }
 
+static nset_log_level level_of(const nset_common *common)
+{
+    if (common->quiet || !strcmp(common->log_level, "error"))
+        return NSET_LOG_ERROR;
+    return strcmp(common->log_level, "warning") ? NSET_LOG_INFO : NSET_LOG_WARNING;
+}
+
 static int run(const nset_command *c, int argc, char **argv)
 {
     nset_error err = { 0 };
@@ -43,7 +50,7 @@ static int run(const nset_command *c, int argc, char **argv)
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         if (common->threads == 0)
             common->threads = online < 1 ? 1 : online;
-        nset_terminal_init(common->quiet || !strcmp(common->log_level, "error"));
+        nset_terminal_init(level_of(common));
         status = c->run(p.settings, p.args, p.n_args, p.origins, &err);
     }
     nset_parsed_fini(&p);

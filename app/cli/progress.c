@@ -12,7 +12,7 @@
 #include "cli/terminal.h"
 
 static struct {
-    bool quiet, terminal;
+    bool quiet, silent, terminal; /* quiet: no progress and remarks; silent: no warnings */
     char stage[32], unit[24];
     double total, start, shown_at;
     int shown_tenth;
@@ -36,12 +36,13 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-void nset_terminal_init(bool quiet)
+void nset_terminal_init(nset_log_level level)
 {
     struct sigaction action = { .sa_handler = on_signal,
         .sa_flags = (int)SA_RESETHAND }; /* a second Ctrl-C ends at once */
 
-    state.quiet = quiet;
+    state.quiet = level < NSET_LOG_INFO;
+    state.silent = level < NSET_LOG_WARNING;
     state.terminal = isatty(STDERR_FILENO);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -118,6 +119,19 @@ void nset_say(const char *format, ...)
 
     if (state.quiet)
         return;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+void nset_warn(const char *format, ...)
+{
+    va_list args;
+
+    if (state.silent)
+        return;
+    fputs("warning: ", stderr);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);

@@ -16,8 +16,10 @@ void nset_progress_begin(const char *stage, double total, const char *unit);
 void nset_progress_at(double done); /* cheap; any thread */
 void nset_progress_end(void);
 
-/* A line for the user, not shown with --quiet (warnings always are kept in run.json too). */
+/* A line for the user, not shown with --quiet or below --log-level info. */
 void nset_say(const char *format, ...) NSET_PRINTF(1, 2);
+/* The same after "warning: ", shown at --log-level warning too. Those about a result are kept in its run.json. */
+void nset_warn(const char *format, ...) NSET_PRINTF(1, 2);
 
 /* True after Ctrl-C. Long loops ask between blocks and return nset_fail_cancelled(err). */
 bool nset_cancelled(void);

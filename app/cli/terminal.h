@@ -2,9 +2,13 @@
 #ifndef NSET_CLI_TERMINAL_H
 #define NSET_CLI_TERMINAL_H
 
-#include <stdbool.h>
+typedef enum nset_log_level {
+    NSET_LOG_ERROR, /* what ends the program */
+    NSET_LOG_WARNING,
+    NSET_LOG_INFO, /* and progress and remarks */
+} nset_log_level;
 
-/* Catches SIGINT and SIGTERM for nset_cancelled; quiet silences progress and remarks. */
-void nset_terminal_init(bool quiet);
+/* Catches SIGINT and SIGTERM for nset_cancelled; what is told is what level says. */
+void nset_terminal_init(nset_log_level level);
 
 #endif

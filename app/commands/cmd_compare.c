@@ -187,7 +187,7 @@ static nset_status compare_sortings(const settings *s, const char *found_path, c
         goto done;
     }
     if (truth->rate_hz > 0 && found->rate_hz > 0 && fabs(truth->rate_hz - found->rate_hz) > 1e-6 * truth->rate_hz)
-        nset_say("warning: the rates differ: truth %.10g Hz, found %.10g Hz", truth->rate_hz, found->rate_hz);
+        nset_warn("the rates differ: truth %.10g Hz, found %.10g Hz", truth->rate_hz, found->rate_hz);
     delta_ms = s->delta_ms > 0 ? s->delta_ms : nset_compare_delta_ms(rule);
     status = rule == NSET_COMPARE_SPIKEINTERFACE
                  ? nset_sorting_compare(&score, truth, found, (int64_t)(delta_ms / 1000 * rate), err)

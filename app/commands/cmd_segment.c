@@ -112,8 +112,10 @@ static nset_status open_folder(job *j, const char *const *args, size_t n_args, j
         return status;
     json = nset_run_folder_json(j->folder);
     inputs = json_array();
-    for (i = 0; i < n_args; i++)
+    for (i = 0; i < n_args; i++) {
         json_array_append_new(inputs, json_string(args[i]));
+        nset_run_folder_input(j->folder, args[i]);
+    }
     json_object_set_new(json, "command", json_string("segment"));
     json_object_set_new(json, "version", json_string(NSET_VERSION));
     json_object_set_new(json, "input", inputs);

@@ -176,6 +176,11 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     if (metadata)
         json_object_set(json, "metadata", metadata);
     set_times(json, r);
+    if (r->n_pieces == 0)
+        nset_run_folder_input(folder, r->path);
+    for (i = 0; i < r->n_pieces; i++)
+        if (i == 0 || strcmp(r->piece[i].path, r->piece[i - 1].path))
+            nset_run_folder_input(folder, r->piece[i].path);
     json_array_foreach(r->warnings, i, line) nset_run_folder_warn(folder, "%s", json_string_value(line));
     nset_say("%zu channels, %.6g s, at most %zu MB for buffers", r->source->n_channels,
         (double)r->source->n_samples / r->source->rate_hz, s->common.memory / 1000000);

@@ -21,6 +21,7 @@ struct nset_run_folder {
     char *dir, *part; /* final name, name while it is written */
     bool overwrite;
     json_t *json;
+    size_t made;  /* length of the first folder of the way to dir that was not there before; 0: all were */
     char **paths; /* of the files, full */
     size_t n_paths, cap_paths;
     double stage_start;
@@ -76,6 +77,38 @@ static nset_status make_names(nset_run_folder *f, const char *dir, nset_error *e
     return NSET_OK;
 }
 
+/* Makes the folders on the way to dir. */
+static nset_status make_way(nset_run_folder *f, nset_error *err)
+{
+    for (char *slash = strchr(f->dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int failed;
+        *slash = '\0';
+        failed = mkdir(f->dir, 0777) ? errno : 0;
+        if (!failed && !f->made)
+            f->made = (size_t)(slash - f->dir);
+        if (failed && failed != EEXIST) /* the way may go on where one may not write, or it fails below */
+            failed = access(f->dir, F_OK) ? failed : 0;
+        else
+            failed = 0;
+        if (failed)
+            nset_fail(err, NSET_ERR_IO, "%s: the folder cannot be made: %s", f->dir, strerror(failed));
+        *slash = '/';
+        if (failed)
+            return NSET_ERR_IO;
+    }
+    return NSET_OK;
+}
+
+/* Takes away the folders that make_way made, unless something is in them. */
+static void unmake_way(nset_run_folder *f)
+{
+    for (char *slash; f->made && (slash = strrchr(f->dir, '/')) && (size_t)(slash - f->dir) >= f->made;) {
+        *slash = '\0';
+        if (rmdir(f->dir))
+            return;
+    }
+}
+
 /* The words of the command line, as the system keeps them. */
 static void add_command_line(json_t *json)
 {
@@ -90,6 +123,23 @@ static void add_command_line(json_t *json)
     if (in)
         fclose(in);
     json_object_set_new(json, "command_line", words);
+}
+
+/* run.json as it stands, for whoever looks while the folder is made; in one step, so that it is never half there. That
+ * it cannot be written is found out when the results are. */
+static void show_state(nset_run_folder *f, const char *state)
+{
+    size_t n = strlen(f->part) + 24;
+    char *path = nset_calloc(2, n), *whole = path + n;
+
+    if (!path)
+        return;
+    snprintf(path, n, "%s/run.json.part", f->part);
+    snprintf(whole, n, "%s/run.json", f->part);
+    json_object_set_new(f->json, "status", json_string(state));
+    if (!json_dump_file(f->json, path, JSON_INDENT(2) | JSON_REAL_PRECISION(15)))
+        rename(path, whole);
+    nset_free(path);
 }
 
 nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool overwrite, nset_error *err)
@@ -111,12 +161,14 @@ nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool ov
         status = nset_fail(err, NSET_ERR_ARG, "%s exists already; name another folder or say --overwrite", f->dir);
     else if (lstat(f->dir, &s) == 0 && !S_ISDIR(s.st_mode))
         status = nset_fail(err, NSET_ERR_ARG, "%s is not a folder: it is not overwritten", f->dir);
-    else if (mkdir(f->part, 0777))
+    else if ((status = make_way(f, err)) == NSET_OK && mkdir(f->part, 0777))
         status = nset_fail(err, NSET_ERR_IO, "%s: the result folder cannot be made: %s", f->part, strerror(errno));
     if (status != NSET_OK) {
+        unmake_way(f);
         release(f);
         return status;
     }
+    show_state(f, "running");
     *out = f;
     return NSET_OK;
 }
@@ -177,7 +229,7 @@ void nset_run_folder_warn(nset_run_folder *f, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     json_array_append_new(member(f->json, "warnings", json_array), json_string(text));
-    nset_say("warning: %s", text);
+    nset_warn("%s", text);
 }
 
 void nset_run_folder_stage(nset_run_folder *f, const char *stage, size_t bytes)
@@ -187,6 +239,28 @@ void nset_run_folder_stage(nset_run_folder *f, const char *stage, size_t bytes)
     f->stage_start = time;
     json_array_append_new(member(f->json, "stages", json_array),
         json_pack("{s:s, s:f, s:I}", "stage", stage, "seconds", seconds, "bytes", (json_int_t)bytes));
+    show_state(f, "running");
+}
+
+void nset_run_folder_input(nset_run_folder *f, const char *path)
+{
+    enum { END = 1 << 20 };
+    FILE *in = fopen(path, "rb");
+    char *block = nset_calloc(2 * END, 1), text[17];
+    struct stat s;
+    size_t n = 0;
+
+    if (in && block && fstat(fileno(in), &s) == 0 && S_ISREG(s.st_mode)) {
+        n = fread(block, 1, END, in);
+        if (s.st_size > END && fseeko(in, s.st_size > 2 * END ? s.st_size - END : END, SEEK_SET) == 0)
+            n += fread(block + n, 1, END, in);
+        snprintf(text, sizeof text, "%016" PRIx64, (uint64_t)XXH64(block, n, 0));
+        json_array_append_new(member(f->json, "input_files", json_array),
+            json_pack("{s:s, s:I, s:s}", "path", path, "bytes", (json_int_t)s.st_size, "xxh64_of_ends", text));
+    }
+    nset_free(block);
+    if (in)
+        fclose(in);
 }
 
 /* What is hashed is what the data decide: not run.json, and not the files that speak of the columns of the input file,
@@ -290,6 +364,8 @@ void nset_run_folder_abort(nset_run_folder *f)
 {
     if (!f)
         return;
+    show_state(f, "failed"); /* what is read if it cannot be taken away */
     remove_tree(f->part);
+    unmake_way(f);
     release(f);
 }

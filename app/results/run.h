@@ -1,6 +1,9 @@
 /* A result folder: appears whole or not at all.
  *
  * Everything is written into DIR.tmp-<pid> beside it and renamed at the end; an existing DIR is kept unless overwrite.
+ * The folders on the way to DIR are made. run.json is there from the start and is written anew after each stage, its
+ * status running; done in the folder that appears, failed in one that could not be taken away.
+ *
  * run.json holds version, command line, settings with their origins, facts, warnings, seconds and bytes per stage, and
  * the hash of the result files.
  */
@@ -19,6 +22,8 @@ nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool ov
 const char *nset_run_folder_path(nset_run_folder *f, const char *name, nset_error *err);
 /* The object that becomes run.json; borrowed. Keys are added by whoever knows them. */
 json_t *nset_run_folder_json(nset_run_folder *f);
+/* Keeps which file was read: size, and a hash of its first and last MiB. */
+void nset_run_folder_input(nset_run_folder *f, const char *path);
 void nset_run_folder_warn(nset_run_folder *f, const char *format, ...) NSET_PRINTF(2, 3); /* also said to the user */
 /* Seconds since the last call (or the opening) are booked to stage; bytes is what the stage held in memory. */
 void nset_run_folder_stage(nset_run_folder *f, const char *stage, size_t bytes);

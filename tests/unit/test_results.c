@@ -205,6 +205,82 @@ START_TEST(what_cannot_be_a_folder_is_told)
 }
 END_TEST
 
+static void assert_status(const char *folder, const char *status)
+{
+    char name[400];
+    json_t *run;
+
+    snprintf(name, sizeof name, "%s/run.json", folder);
+    ck_assert_ptr_nonnull(run = json_load_file(name, 0, NULL));
+    ck_assert_str_eq(json_string_value(json_object_get(run, "status")), status);
+    json_decref(run);
+}
+
+START_TEST(run_json_tells_the_state_at_any_time)
+{
+    char part[400];
+    nset_run_folder *f = begin("state", false);
+    nset_error err = { 0 };
+
+    snprintf(part, sizeof part, "%s.tmp-%ld", at("state"), (long)getpid());
+    assert_status(part, "running");
+    nset_run_folder_stage(f, "noise", 0);
+    assert_status(part, "running");
+    ck_assert_int_eq(nset_run_folder_commit(f, &err), NSET_OK);
+    assert_status(at("state"), "done");
+}
+END_TEST
+
+START_TEST(the_way_to_a_folder_is_made_and_taken_away_if_nothing_comes)
+{
+    nset_error err = { 0 };
+    nset_run_folder *f = begin("far/far/away", false);
+
+    nset_run_folder_abort(f);
+    ck_assert(!there("far"));
+    f = begin("far/far/away", false);
+    ck_assert_int_eq(nset_run_folder_commit(f, &err), NSET_OK);
+    ck_assert(there("far/far/away/run.json"));
+    f = begin("far/other/away", false);
+    nset_run_folder_abort(f);
+    ck_assert(there("far/far/away") && !there("far/other"));
+}
+END_TEST
+
+START_TEST(inputs_are_known_by_size_and_ends)
+{
+    enum { BIG = 5 << 20 };
+    static char big[BIG];
+    char name[400], *hash[4];
+    nset_error err = { 0 };
+    nset_run_folder *f = begin("inputs", false);
+    json_t *run, *list;
+
+    for (int k = 0; k < 4; k++) { /* as it is, changed in the middle, in the last MiB, shorter */
+        memset(big, 7, BIG);
+        big[k == 1 ? BIG / 2 : BIG - 1] = k == 1 || k == 2 ? 8 : 7;
+        spill("input", big, k == 3 ? 10 : BIG);
+        nset_run_folder_input(f, at("input"));
+    }
+    nset_run_folder_input(f, at("not there"));
+    ck_assert_int_eq(nset_run_folder_commit(f, &err), NSET_OK);
+    snprintf(name, sizeof name, "%s/run.json", at("inputs"));
+    ck_assert_ptr_nonnull(run = json_load_file(name, 0, NULL));
+    list = json_object_get(run, "input_files");
+    ck_assert_uint_eq(json_array_size(list), 4);
+    for (size_t k = 0; k < 4; k++)
+        hash[k] = strdup(json_string_value(json_object_get(json_array_get(list, k), "xxh64_of_ends")));
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "bytes")), BIG);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 3), "bytes")), 10);
+    ck_assert_str_eq(hash[0], hash[1]);
+    ck_assert_str_ne(hash[0], hash[2]);
+    ck_assert_str_ne(hash[0], hash[3]);
+    for (size_t k = 0; k < 4; k++)
+        free(hash[k]);
+    json_decref(run);
+}
+END_TEST
+
 START_TEST(a_picture_is_a_png_and_a_bad_place_is_told)
 {
     static const uint8_t pixels[12] = { 0, 50, 100, 150, 200, 250, 1, 2, 3, 4, 5, 6 };
@@ -239,6 +315,9 @@ int main(void)
     tcase_add_test(t, a_folder_appears_whole_and_its_hash_is_of_names_and_bytes);
     tcase_add_test(t, an_existing_folder_is_kept_unless_told);
     tcase_add_test(t, what_cannot_be_a_folder_is_told);
+    tcase_add_test(t, run_json_tells_the_state_at_any_time);
+    tcase_add_test(t, the_way_to_a_folder_is_made_and_taken_away_if_nothing_comes);
+    tcase_add_test(t, inputs_are_known_by_size_and_ends);
     tcase_add_test(t, a_picture_is_a_png_and_a_bad_place_is_told);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
