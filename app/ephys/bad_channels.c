@@ -175,6 +175,15 @@ static void judge(nset_channel_survey *s, const survey_job *j, float *scratch)
         s->n_bad += s->channel[c].fault != NSET_CHANNEL_GOOD;
 }
 
+static void mark_unused(nset_channel_survey *s, const nset_recording *r)
+{
+    for (size_t c = 0; c < s->n_channels && r->unused; c++)
+        if (r->unused[c] && s->channel[c].fault == NSET_CHANNEL_GOOD) {
+            s->channel[c].fault = NSET_CHANNEL_UNUSED;
+            s->n_bad++;
+        }
+}
+
 nset_status nset_bad_channels(nset_channel_survey *out, const nset_recording *r, nset_workers *workers, nset_error *err)
 {
     size_t n = r->source->n_channels, most, n_looked;
@@ -217,6 +226,7 @@ nset_status nset_bad_channels(nset_channel_survey *out, const nset_recording *r,
     s.n_band = j.done;
     if (s.n_samples > 0)
         judge(&s, &j, scratch);
+    mark_unused(&s, r);
     *out = s;
     s = (nset_channel_survey){ 0 };
 

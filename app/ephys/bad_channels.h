@@ -6,6 +6,7 @@
  *   dead     noise below .15 of that of three quarters of the channels (below .02 of the other one when there are two)
  *   clipped  a fifth of the raw samples or more stand at the channel's own lowest or highest value
  *   copy     sample by sample the same as a channel before it, in canonical order
+ *   unused   the file says so: the reference, or a site that the user switched off
  *   noisy    noise above 5 times the median of the channels left, and no other channel hears it (|r| < .5)
  */
 #ifndef NSET_EPHYS_BAD_CHANNELS_H
@@ -21,7 +22,8 @@ typedef enum nset_channel_fault {
     NSET_CHANNEL_DEAD,
     NSET_CHANNEL_CLIPPED,
     NSET_CHANNEL_COPY,
-    NSET_CHANNEL_NOISY
+    NSET_CHANNEL_NOISY,
+    NSET_CHANNEL_UNUSED
 } nset_channel_fault;
 
 typedef struct nset_channel_state {

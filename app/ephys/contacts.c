@@ -121,6 +121,8 @@ nset_status nset_contacts_apply(nset_layout *l, const nset_contacts *c, nset_err
         l->column[kept] = l->column[i];
         l->gain_uv[kept] = l->gain_uv[i];
         l->offset_uv[kept] = l->offset_uv[i];
+        if (l->unused)
+            l->unused[kept] = l->unused[i];
         l->probe.x_um[kept] = k->x_um;
         l->probe.y_um[kept] = k->y_um;
         l->probe.shank[kept++] = number[l->column[i]];

@@ -49,6 +49,7 @@ void nset_layout_fini(nset_layout *l)
     nset_free(l->column);
     nset_free(l->gain_uv);
     nset_free(l->offset_uv);
+    nset_free(l->unused);
     nset_probe_fini(&l->probe);
     json_decref(l->facts);
     json_decref(l->warnings);

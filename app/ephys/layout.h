@@ -40,6 +40,7 @@ typedef struct nset_layout {
     size_t *column;           /* (n), owned */
     double *gain_uv;          /* (n), owned */
     double *offset_uv;        /* (n), owned */
+    bool *unused;             /* (n) reference or switched off by the user; NULL: none; owned */
     bool has_places;          /* probe is known */
     nset_probe probe;         /* (n), file order */
     json_t *facts, *warnings; /* as in nset_recording; owned */

@@ -128,28 +128,92 @@ typedef struct meta_view {
     long *acquired;          /* (n_columns) */
 } meta_view;
 
+/* Gains of the bands stand in each entry of the channel table (Neuropixels 1 and Ultra), in its header (NP1110), or the
+ * probe has one gain (Neuropixels 2 and 3). */
+typedef enum gain_place { GAIN_ENTRY, GAIN_HEADER, GAIN_FIXED } gain_place;
+
+static gain_place find_gains(const double *head, size_t n_head)
+{
+    bool np2 =
+        head[0] == 21 || head[0] == 24 || (head[0] >= 2000 && head[0] < 3000) || (head[0] >= 3010 && head[0] < 4000);
+
+    if (n_head >= 6 && head[0] == 1110)
+        return GAIN_HEADER;
+    return n_head == 2 && np2 ? GAIN_FIXED : GAIN_ENTRY; /* phase 3A has three numbers, the first a serial number */
+}
+
+/* Counts at full scale; not written before 2020. */
+static double full_scale(const meta_view *m)
+{
+    double top = nset_spikeglx_number(m->text, "imMaxInt"), type = nset_spikeglx_number(m->text, "imDatPrb_type");
+
+    if (top > 0)
+        return top;
+    return type == 21 || type == 24 ? 8192 : type >= 2000 && type < 4000 ? 2048 : 512;
+}
+
+/* Numbers of the table's entry of an acquired channel: the entry at its place, or the one that has its number. */
+static size_t find_entry(const char *table, long channel, double *entry, size_t most)
+{
+    size_t k = channel < 0 ? 0 : numbers(group(table, (size_t)channel + 1), entry, most);
+
+    if (k > 0 && entry[0] == (double)channel)
+        return k;
+    for (size_t i = 1; channel >= 0 && (k = numbers(group(table, i), entry, most)) > 0; i++)
+        if (entry[0] == (double)channel)
+            return k;
+    return 0;
+}
+
 static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err)
 {
-    double range = nset_spikeglx_number(m->text, "imAiRangeMax"), top = nset_spikeglx_number(m->text, "imMaxInt");
+    double range = nset_spikeglx_number(m->text, "imAiRangeMax"), top = full_scale(m);
     const char *table = nset_spikeglx_value(m->text, "imroTbl");
-    double head[8], entry[8], fixed = nset_spikeglx_number(m->text, m->is_lf ? "imChan0lfGain" : "imChan0apGain");
-    size_t n_head = numbers(group(table, 0), head, 8);
-    bool uhd2 = n_head >= 6 && head[0] == 1110;
+    double head[8] = { 0 }, entry[8],
+           fixed = nset_spikeglx_number(m->text, m->is_lf ? "imChan0lfGain" : "imChan0apGain");
+    gain_place where;
+    size_t band = m->is_lf ? 4 : 3, assumed = 0;
 
-    if (range <= 0)
+    where = find_gains(head, numbers(group(table, 0), head, 8));
+    if (!(range > 0))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: imAiRangeMax is missing: the gain cannot be known", m->path);
-    if (top <= 0)
-        top = 512; /* not written before 2020, when there was only NP1 */
     for (size_t i = 0; i < l->n; i++) {
         long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
-        const char *g = uhd2 || site < 0 ? NULL : group(table, (size_t)site + 1);
-        size_t k = numbers(g, entry, 8);
-        double gain = uhd2 ? head[m->is_lf ? 4 : 3] : g && (k == 5 || k == 6) ? entry[m->is_lf ? 4 : 3] : fixed;
-        if (gain <= 0)
-            gain = top == 8192 ? 80 : top == 2048 ? 100 : 500;
+        double gain = where == GAIN_HEADER ? head[band] : fixed;
+        if (where == GAIN_ENTRY && find_entry(table, site, entry, 8) >= 5)
+            gain = entry[band];
+        if (!(gain > 0)) {
+            gain = where != GAIN_FIXED ? (m->is_lf ? 250 : 500) : head[0] == 21 || head[0] == 24 ? 80 : 100;
+            assumed += where != GAIN_FIXED;
+        }
         l->gain_uv[i] = 1e6 * range / top / gain;
     }
+    if (assumed)
+        nset_layout_warn(
+            l, "%s: the gain of %zu channels is not told; %d is assumed", m->path, assumed, m->is_lf ? 250 : 500);
     nset_layout_fact(l, "gain", m->path, "%.10g uV a count", l->gain_uv[0]);
+    return NSET_OK;
+}
+
+/* The last number of a map's entry: 0 where the site is the reference or was switched off by the user. */
+static nset_status mark_unused(nset_layout *l, const meta_view *m, nset_error *err)
+{
+    const char *keys[] = { "snsGeomMap", "snsShankMap" };
+    size_t n = 0, k = 0;
+    double e[4];
+
+    while (k < 2 && !group(nset_spikeglx_value(m->text, keys[k]), 1))
+        k++;
+    if (k == 2)
+        return NSET_OK;
+    if (!(l->unused = nset_calloc(l->n, sizeof *l->unused)))
+        return nset_fail_oom(err, l->n, sizeof *l->unused);
+    for (size_t i = 0; i < l->n; i++) {
+        l->unused[i] = numbers(group(nset_spikeglx_value(m->text, keys[k]), i + 1), e, 4) == 4 && e[3] == 0;
+        n += l->unused[i];
+    }
+    if (n)
+        nset_layout_fact(l, "not used", m->path, "%zu sites by %s (reference or switched off): not sorted", n, keys[k]);
     return NSET_OK;
 }
 
@@ -201,9 +265,8 @@ static bool geometry_from_imro(nset_layout *l, const meta_view *m)
         return false;
     for (size_t i = 0; i < l->n; i++) {
         long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
-        size_t k = site < 0 ? 0 : numbers(group(table, (size_t)site + 1), e, 8);
-        if (k == 0 || e[0] != (double)site ||
-            !nset_neuropixels_place(kind, e, k, &l->probe.shank[i], &l->probe.x_um[i], &l->probe.y_um[i]))
+        size_t k = find_entry(table, site, e, 8);
+        if (k == 0 || !nset_neuropixels_place(kind, e, k, &l->probe.shank[i], &l->probe.x_um[i], &l->probe.y_um[i]))
             return false;
     }
     nset_layout_fact(l, "geometry", m->path, "imroTbl of part %s, %zu contacts", part, l->n);
@@ -227,6 +290,8 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
     if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
         return status;
     l->has_places = geometry_from_map(l, m) || geometry_from_imro(l, m);
+    if ((status = mark_unused(l, m, err)) != NSET_OK)
+        return status;
     if (m->n < l->n_columns)
         nset_layout_fact(l, "left out", m->path, "%zu columns that are no electrodes (sync)", l->n_columns - m->n);
     if (m->is_lf)

@@ -25,6 +25,7 @@ void nset_recording_close(nset_recording *r)
         r->source->close(r->source);
     nset_probe_fini(&r->probe);
     nset_free(r->file_channel);
+    nset_free(r->unused);
     for (size_t i = 0; i < r->n_pieces; i++)
         nset_free(r->piece[i].path);
     nset_free(r->piece);
@@ -182,12 +183,18 @@ static nset_status fill(nset_recording *r, nset_layout *l, nset_error *err)
         status = nset_fail_oom(err, l->n, sizeof *r->file_channel);
         goto done;
     }
+    if (l->unused && !(r->unused = nset_calloc(l->n, sizeof *r->unused))) {
+        status = nset_fail_oom(err, l->n, sizeof *r->unused);
+        goto done;
+    }
     r->gain_uv = l->gain_uv[0];
     for (size_t i = 0; i < l->n; i++) {
         r->probe.x_um[i] = l->probe.x_um[order[i]];
         r->probe.y_um[i] = l->probe.y_um[order[i]];
         r->probe.shank[i] = l->probe.shank[order[i]];
         r->file_channel[i] = l->column[order[i]];
+        if (l->unused)
+            r->unused[i] = l->unused[order[i]];
         if (l->gain_uv[i] != r->gain_uv)
             r->gain_uv = 0;
     }

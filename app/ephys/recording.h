@@ -52,6 +52,7 @@ typedef struct nset_recording {
     nset_source *source;  /* microvolts, canonical channel order; owned */
     nset_probe probe;     /* canonical order */
     size_t *file_channel; /* (n_channels) column in the file, owned */
+    bool *unused;         /* (n_channels) reference or switched off, NULL: none; owned */
     char *path;           /* of the data file, owned */
     const char *format;   /* name of the reader that opened it */
     const char *dtype;    /* of the file's samples */

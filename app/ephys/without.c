@@ -91,6 +91,7 @@ static nset_status copy_pieces(nset_recording *v, const nset_recording *r, nset_
     v->piece = nset_calloc(r->n_pieces, sizeof *v->piece);
     v->gap = nset_calloc(r->n_gaps, sizeof *v->gap);
     v->n_pieces = v->n_gaps = 0;
+    v->unused = NULL;
     if (!v->piece || !v->gap)
         return nset_fail_oom(err, r->n_pieces + r->n_gaps, sizeof *v->piece);
     for (size_t i = 0; i < r->n_pieces; i++) {
@@ -139,7 +140,7 @@ nset_status nset_recording_without(
 
 const char *nset_channel_fault_name(nset_channel_fault fault)
 {
-    static const char *const names[] = { "good", "flat", "dead", "clipped", "copy", "noisy" };
+    static const char *const names[] = { "good", "flat", "dead", "clipped", "copy", "noisy", "unused" };
 
     return names[fault];
 }
@@ -155,7 +156,9 @@ void nset_channel_fault_text(
         return;
     text += at;
     n -= (size_t)at;
-    if (k->fault == NSET_CHANNEL_FLAT)
+    if (k->fault == NSET_CHANNEL_UNUSED)
+        snprintf(text, n, ": the file marks it as the reference or as switched off");
+    else if (k->fault == NSET_CHANNEL_FLAT)
         snprintf(text, n, ": constant at %g uV", k->low_uv);
     else if (k->fault == NSET_CHANNEL_CLIPPED)
         snprintf(text, n, ": %.0f %% of the samples stand at %g or %g uV", 100 * k->at_limit, k->low_uv, k->high_uv);

@@ -30,6 +30,18 @@ hash() { grep -o '"result_xxh3_128": "[0-9a-f]*"' "$1/run.json"; }
 expect 2 'exists already' "$neuroset" sort "$rec" -o "$tmp/a" -q
 sort "$rec" -o "$tmp/a" --overwrite
 
+# the same bytes: cut into two files; info and run.json tell of both
+head -c 400000 "$rec" >"$tmp/first.bin"
+tail -c +400001 "$rec" >"$tmp/second.bin"
+for f in first second; do
+    grep -v num_samples "$source/datasets/tetrode.json" | sed "s/tetrode.bin/$f.bin/" >"$tmp/$f.json"
+done
+cp "$source/datasets/tetrode.probe.json" "$tmp/"
+sort "$tmp/first.bin" "$tmp/second.bin" -o "$tmp/f"
+same "$tmp/a" "$tmp/f" $results
+grep -q "first.bin', '.*second.bin'\]" "$tmp/f/phy/params.py" || fail 'params.py does not name both files'
+"$neuroset" info --joined "$tmp/first.bin" "$tmp/second.bin" | grep -q '148000 in 2 pieces' || fail 'info --joined'
+
 # trivial input: a valid, empty result
 raw='--format raw --rate 30000 --gain 0.195'
 head -c 2400000 /dev/zero >"$tmp/silence.bin"
