@@ -22,6 +22,8 @@ typedef struct sort_settings {
     bool overwrite, keep_bad, nwb;
 } sort_settings;
 
+enum { LEAST_HZ = 5000 };
+
 #define AT(field) offsetof(sort_settings, field)
 static const opt_spec options[] = {
     { .name = "output", .letter = 'o', .type = OPT_TEXT, .at = AT(output), .unit = "DIR", .help = "result folder" },
@@ -145,6 +147,19 @@ static void set_times(json_t *json, const nset_recording *r)
     json_object_set_new(json, "start_s", json_real(r->start_s));
 }
 
+/* Are there samples, fast enough for spikes of a third of a millisecond? */
+static nset_status check_sortable(const nset_recording *r, nset_error *err)
+{
+    if (r->source->n_samples == 0)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: there is no whole frame of %zu channels in it: nothing to sort",
+            r->path, r->n_file_channels);
+    if (r->source->rate_hz < LEAST_HZ)
+        return nset_fail(err, NSET_ERR_FORMAT,
+            "%s: %.10g Hz is too low a rate for spikes, at least %d Hz is needed; is this a file of field potentials?",
+            r->path, r->source->rate_hz, LEAST_HZ);
+    return NSET_OK;
+}
+
 static nset_status run(void *settings, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     const sort_settings *s = settings;
@@ -164,6 +179,7 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     if ((s->metadata && (status = nset_nwb_metadata_read(&metadata, s->metadata, err)) != NSET_OK) ||
         (status = nset_model_find(model, sizeof model, s->model, err)) != NSET_OK ||
         (status = nset_recording_open(&r, args, n_args, &in, err)) != NSET_OK ||
+        (status = check_sortable(r, err)) != NSET_OK ||
         (status = nset_run_folder_open(&folder, s->output, s->overwrite, err)) != NSET_OK ||
         (status = nset_workers_create(&workers, (size_t)s->common.threads, err)) != NSET_OK)
         goto done;

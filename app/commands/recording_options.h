@@ -6,7 +6,7 @@
 #include "ephys/recording.h"
 
 typedef struct nset_recording_settings {
-    const char *format, *probe, *stream, *dtype, *overlap, *order, *endian;
+    const char *format, *probe, *stream, *dtype, *overlap, *order, *endian, *not_finite;
     double rate, gain;
     long channels, header_bytes;
 } nset_recording_settings;
@@ -69,6 +69,12 @@ typedef struct nset_recording_settings {
             .fallback = "error",                                                                                       \
             .unit = "error|cut",                                                                                       \
             .help = "frames that two files of a recording both hold: an error, or taken from the first" },             \
+        { .name = "not-finite",                                                                                        \
+            .type = OPT_CHOICE,                                                                                        \
+            .at = offsetof(T, in.not_finite),                                                                          \
+            .fallback = "error",                                                                                       \
+            .unit = "error|zero",                                                                                      \
+            .help = "samples that are no finite numbers: an error, or read as 0" },                                    \
     {                                                                                                                  \
         .name = "header-bytes", .type = OPT_INT, .at = offsetof(T, in.header_bytes), .max = 1e12,                      \
         .help = "bytes to skip at the start of a raw file"                                                             \
@@ -86,6 +92,7 @@ static inline nset_recording_options nset_recording_options_of(const nset_record
         .header_bytes = s->header_bytes,
         .order = s->order,
         .endian = s->endian,
+        .zero_not_finite = s->not_finite && s->not_finite[0] == 'z',
         .cut_overlap = s->overlap && s->overlap[0] == 'c' };
 }
 

@@ -42,6 +42,7 @@ typedef struct nset_layout {
     double *offset_uv;        /* (n), owned */
     bool *unused;             /* (n) reference or switched off by the user; NULL: none; owned */
     bool has_places;          /* probe is known */
+    bool zero_not_finite;     /* samples that are no numbers are read as 0; else they are an error */
     nset_probe probe;         /* (n), file order */
     json_t *facts, *warnings; /* as in nset_recording; owned */
 } nset_layout;

@@ -23,7 +23,7 @@ typedef struct file_source {
     nset_frames *frames; /* owned; instead of pieces */
     double *raw;         /* of room bytes: frames as they come */
     char kind;           /* i, u, f */
-    bool swap;
+    bool swap, zero_not_finite;
     size_t item, n_columns;
     size_t *column;
     double *gain, *offset;
@@ -55,9 +55,23 @@ static double sample(const file_source *s, const char *p)
     }
 }
 
-static void convert(const file_source *s, float *out, const char *bytes, size_t n)
+/* A sample that is no number: 0 when the user said so, else an error that says where. */
+static nset_status not_finite(
+    const file_source *s, float *out, const char *path, int64_t sample, size_t column, nset_error *err)
+{
+    *out = 0;
+    return s->zero_not_finite ? NSET_OK
+                              : nset_fail(err, NSET_ERR_FORMAT,
+                                    "%s: sample %lld of column %zu is not a finite number; with --not-finite zero such "
+                                    "samples are read as 0",
+                                    path, (long long)sample, column);
+}
+
+static nset_status convert(
+    const file_source *s, float *out, const char *bytes, int64_t start, size_t n, nset_error *err)
 {
     size_t n_channels = s->base.n_channels, frame = s->n_columns * s->item;
+    nset_status status;
 
     for (size_t t = 0; t < n; t++, out += n_channels, bytes += frame) {
         if (s->item == 2 && s->kind == 'i' && !s->swap) { /* the common case, without the calls */
@@ -71,8 +85,11 @@ static void convert(const file_source *s, float *out, const char *bytes, size_t 
                 out[c] = (float)(sample(s, bytes + s->item * s->column[c]) * s->gain[c] + s->offset[c]);
         }
         for (size_t c = 0; c < n_channels && s->kind == 'f'; c++)
-            out[c] = isfinite(out[c]) ? out[c] : 0;
+            if (!isfinite(out[c]) && (status = not_finite(s, &out[c], s->pieces[s->open_piece].path, start + (int64_t)t,
+                                          s->column[c], err)) != NSET_OK)
+                return status;
     }
+    return NSET_OK;
 }
 
 /* ---- pieces ---- */
@@ -139,7 +156,8 @@ static nset_status read_pieces(nset_source *self, float *out, int64_t start, siz
                 (long long)self->n_samples);
         if ((status = open_piece(s, i, err)) != NSET_OK || (status = read_bytes(s, start, now, err)) != NSET_OK)
             return status;
-        convert(s, out, s->bytes, now);
+        if ((status = convert(s, out, s->bytes, start, now, err)) != NSET_OK)
+            return status;
         out += now * self->n_channels;
         start += (int64_t)now;
         n -= now;
@@ -162,7 +180,10 @@ static nset_status read_frames(nset_source *self, float *out, int64_t start, siz
         for (size_t t = 0; t < now; t++, out += self->n_channels)
             for (size_t c = 0; c < self->n_channels; c++) {
                 double v = s->raw[t * s->n_columns + s->column[c]] * s->gain[c] + s->offset[c];
-                out[c] = isfinite(v) ? (float)v : 0;
+                out[c] = (float)v;
+                if (!isfinite(out[c]) && (status = not_finite(s, &out[c], "the recording", start + (int64_t)t,
+                                              s->column[c], err)) != NSET_OK)
+                    return status;
             }
         start += (int64_t)now;
         n -= now;
@@ -347,6 +368,7 @@ nset_status nset_layout_source(nset_source **out, nset_layout *l, const size_t *
     s->item = nset_dtype_size(l->dtype);
     s->kind = l->dtype[0];
     s->swap = l->big_endian;
+    s->zero_not_finite = l->zero_not_finite;
     s->n_columns = l->n_columns;
     if ((status = make_source(s, l, canonical, err)) != NSET_OK) {
         close_file(&s->base);

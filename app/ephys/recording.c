@@ -249,6 +249,7 @@ nset_status nset_recording_open(nset_recording **out, const char *const *paths, 
         (options->probe && (status = nset_probe_file(&l, options->probe, err)) != NSET_OK) ||
         (status = check_layout(&l, paths[0], err)) != NSET_OK)
         goto done;
+    l.zero_not_finite = options->zero_not_finite;
     if (!l.has_places)
         guess_places(&l);
     nset_layout_fact(&l, "channels", reader->name, "%zu of %zu columns", l.n, l.n_columns);

@@ -24,9 +24,10 @@ typedef struct nset_recording_options {
     long n_channels;   /* columns of the file */
     const char *dtype; /* int16, uint16, int32, float32 ... */
     long header_bytes;
-    const char *order;  /* sample-major, channel-major: which axis of a raw file or array comes first */
-    const char *endian; /* little, big: of a raw file */
-    bool cut_overlap;   /* frames that two files hold are taken from the first; else they are an error */
+    const char *order;    /* sample-major, channel-major: which axis of a raw file or array comes first */
+    const char *endian;   /* little, big: of a raw file */
+    bool zero_not_finite; /* samples that are no numbers are read as 0; else they are an error */
+    bool cut_overlap;     /* frames that two files hold are taken from the first; else they are an error */
 } nset_recording_options;
 
 static inline bool nset_channel_major(const nset_recording_options *o)

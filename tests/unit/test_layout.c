@@ -176,8 +176,21 @@ START_TEST(frames_are_read_scaled_and_closed_once)
     l.column[1] = 2;
     l.frames = make_ramp(3, &closed);
     ck_assert_int_eq(nset_layout_source(&s, &l, in_order, &err), NSET_OK);
+    ck_assert_int_eq(s->read(s, x, 3, 1, &err), NSET_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "sample 3 of column 0 is not a finite number"));
+    s->close(s);
+    nset_layout_fini(&l);
+
+    start(&l);
+    l.n_columns = 3;
+    l.gain_uv[1] = .5;
+    l.offset_uv[1] = -7;
+    l.column[1] = 2;
+    l.zero_not_finite = true;
+    l.frames = make_ramp(3, &closed);
+    ck_assert_int_eq(nset_layout_source(&s, &l, in_order, &err), NSET_OK);
     ck_assert_int_eq(s->read(s, x, 3, 1, &err), NSET_OK);
-    ck_assert_float_eq(x[0], 0); /* not a number: silence */
+    ck_assert_float_eq(x[0], 0);
     ck_assert_float_eq(x[1], 31 * .5f - 7);
     s->close(s);
     nset_layout_fini(&l);
@@ -186,7 +199,7 @@ START_TEST(frames_are_read_scaled_and_closed_once)
     l.frames = make_ramp(3, &closed); /* the layout says two columns */
     ck_assert_int_eq(nset_layout_source(&s, &l, in_order, &err), NSET_ERR_FORMAT);
     nset_layout_fini(&l);
-    ck_assert_int_eq(closed, 3);
+    ck_assert_int_eq(closed, 4);
 }
 END_TEST
 
