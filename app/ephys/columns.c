@@ -4,17 +4,18 @@
 
 enum { BLOCK_BYTES = 4 << 20, MAX_BLOCK = 1 << 16, MIN_BLOCK = 512 };
 
-static size_t block_size(size_t n_columns)
+static size_t block_size(const nset_columns *s)
 {
-    size_t n = BLOCK_BYTES / sizeof(int16_t) / n_columns;
+    size_t n = BLOCK_BYTES / sizeof(int16_t) / s->base.n_columns;
 
-    return n > MAX_BLOCK ? MAX_BLOCK : n < MIN_BLOCK ? MIN_BLOCK : n;
+    n = n > MAX_BLOCK ? MAX_BLOCK : n < MIN_BLOCK ? MIN_BLOCK : n;
+    return (int64_t)n < s->base.n_frames ? n : (size_t)s->base.n_frames;
 }
 
 /* The block that holds a sample; blocks are counted from sample 0. */
 static nset_status load(nset_columns *s, int64_t sample, nset_error *err)
 {
-    size_t n_columns = s->base.n_columns, size = block_size(n_columns);
+    size_t n_columns = s->base.n_columns, size = block_size(s);
     int64_t start = sample - sample % (int64_t)size, left = s->base.n_frames - start;
     size_t n = left < (int64_t)size ? (size_t)left : size;
     nset_status status;

@@ -15,7 +15,7 @@
 #include "ephys/bytes.h"
 #include "ephys/folder.h"
 
-enum { RATE_RECORDS = 4096 /* a minute and more */, WINDOW = 64 };
+enum { RATE_RECORDS = 4096 /* a minute and more */, WINDOW = 32 };
 
 #define WRAP_US 4294967296.
 #define MAX_US INT64_C(100000000000000000) /* 3000 years */
