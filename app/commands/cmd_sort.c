@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <neuroset/memory.h>
 #include <neuroset/workers.h>
 
 #include "cli/models.h"
@@ -9,6 +10,7 @@
 #include "commands/recording_options.h"
 #include "ephys/bad_channels.h"
 #include "ephys/nwb_metadata.h"
+#include "ephys/phy_features.h"
 #include "ephys/sort.h"
 #include "ephys/write.h"
 #include "ephys/write_nwb.h"
@@ -17,7 +19,7 @@
 typedef struct sort_settings {
     nset_common common;
     nset_recording_settings in;
-    const char *output, *model, *reference, *metadata;
+    const char *output, *model, *reference, *metadata, *features;
     double threshold;
     bool overwrite, keep_bad, nwb;
 } sort_settings;
@@ -53,6 +55,12 @@ static const opt_spec options[] = {
         .type = OPT_FLAG,
         .at = AT(keep_bad),
         .help = "sort flat, dead, clipped, noisy and copied channels too; else they are left out and named" },
+    { .name = "phy-features",
+        .type = OPT_CHOICE,
+        .at = AT(features),
+        .fallback = "spread",
+        .unit = "spread|all|none",
+        .help = "spikes that Phy can draw as clouds: those of an even spread of 300 s, all, or none" },
     { .name = "nwb", .type = OPT_FLAG, .at = AT(nwb), .help = "write sorting.nwb (NWB 2.8) as well" },
     { .name = "metadata",
         .type = OPT_TEXT,
@@ -93,14 +101,40 @@ static nset_status write_nwb(const sort_settings *s, const nset_sorting *sorting
     return nset_write_nwb(sorting, r, &o, folder, err);
 }
 
+typedef struct phy_job {
+    nset_run_folder *folder;
+    bool all;
+} phy_job;
+
+static nset_status write_features(void *ctx, const nset_sorting *sorting, const nset_probe *probe, nset_whitened *w,
+    const int64_t *segments, size_t n, nset_error *err)
+{
+    const phy_job *j = ctx;
+    size_t n_all = (size_t)nset_whitened_segments(w);
+    int64_t *all = j->all ? nset_calloc(n_all, sizeof *all) : NULL;
+    nset_status status;
+
+    if (j->all && !all)
+        return nset_fail_oom(err, n_all, sizeof *all);
+    for (size_t i = 0; i < n_all && all; i++)
+        all[i] = (int64_t)i;
+    status = nset_phy_features_write(sorting, probe, w, all ? all : segments, all ? n_all : n, j->folder, err);
+    nset_free(all);
+    nset_run_folder_stage(j->folder, "features", 0);
+    return status;
+}
+
 static nset_status work(const sort_settings *s, const nset_recording *r, nset_run_folder *folder, const char *model,
     nset_workers *workers, nset_error *err)
 {
+    phy_job phy = { folder, !strcmp(s->features, "all") };
     nset_sort_options o = { .threshold = s->threshold,
         .reference = !strcmp(s->reference, "median"),
         .memory = s->common.memory,
         .seed = (uint64_t)s->common.seed,
-        .model = model };
+        .model = model,
+        .after = strcmp(s->features, "none") ? write_features : NULL,
+        .after_ctx = &phy };
     json_t *found = json_object();
     nset_sorting *sorting = NULL;
     size_t good = 0;

@@ -298,6 +298,8 @@ nset_status nset_sort(nset_sorting **out, json_t *facts, const nset_recording *r
         goto done;
     status = nset_whitened_is_silent(s.w) ? empty_sorting(&s, out, err) : run(&s, out, err);
     keep_facts(&s);
+    if (status == NSET_OK && options->after)
+        status = options->after(options->after_ctx, *out, &recording->probe, s.w, s.learn, s.n_learn, err);
 
 done:
     nset_trains_fini(&s.trains);

@@ -7,13 +7,20 @@
 #include <neuroset/workers.h>
 #include "ephys/recording.h"
 #include "ephys/sorting.h"
+#include "ephys/whiten.h"
+
+/* What follows the sorting while the whitened signal is still at hand; segments (n) are an even spread of it. */
+typedef nset_status (*nset_sort_after)(void *ctx, const nset_sorting *s, const nset_probe *probe, nset_whitened *w,
+    const int64_t *segments, size_t n, nset_error *err);
 
 typedef struct nset_sort_options {
     double threshold; /* of detection, noise sd */
     bool reference;   /* subtract the median over channels first */
     size_t memory;    /* bytes buffers may take */
     uint64_t seed;
-    const char *model; /* file of the event network */
+    const char *model;     /* file of the event network */
+    nset_sort_after after; /* may be NULL */
+    void *after_ctx;
 } nset_sort_options;
 
 /* called after each stage, for run.json. May be NULL. */

@@ -100,10 +100,10 @@ static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, 
     int64_t *sample = nset_calloc(n, sizeof *sample);
     int32_t *unit = nset_calloc(n, sizeof *unit);
     double *amplitude = nset_calloc(n, sizeof *amplitude);
-    float *place = nset_calloc(n, 2 * sizeof *place);
+    float *place = nset_calloc(n, 2 * sizeof *place), *probability = nset_calloc(n, sizeof *probability);
     nset_status status = NSET_OK;
 
-    if (!sample || !unit || !amplitude || !place)
+    if (!sample || !unit || !amplitude || !place || !probability)
         status = nset_fail_oom(err, n, sizeof *sample);
     for (size_t i = 0; i < n && status == NSET_OK; i++) {
         const nset_spike *k = &s->spikes[i];
@@ -112,6 +112,7 @@ static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, 
         amplitude[i] = isfinite(k->amplitude_uv) ? (double)k->amplitude_uv : 0; /* NaN breaks the colour scales */
         place[2 * i] = isfinite(k->x_um) ? k->x_um : 0;
         place[2 * i + 1] = isfinite(k->y_um) ? k->y_um : 0;
+        probability[i] = isfinite(k->probability) ? k->probability : 0;
     }
     const struct {
         const char *name;
@@ -122,6 +123,7 @@ static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, 
         { "spike_clusters.npy", { NULL, "<i4", 1, { n }, unit } },
         { "amplitudes.npy", { NULL, "<f8", 1, { n }, amplitude } },
         { "spike_positions.npy", { NULL, "<f4", 2, { n, 2 }, place } },
+        { "spike_probability.npy", { NULL, "<f4", 1, { n }, probability } },
     };
     for (size_t i = 0; i < sizeof files / sizeof *files && status == NSET_OK; i++)
         status = write_array(folder, files[i].name, &files[i].array, err);
@@ -129,6 +131,7 @@ static nset_status write_spikes(const nset_sorting *s, nset_run_folder *folder, 
     nset_free(unit);
     nset_free(amplitude);
     nset_free(place);
+    nset_free(probability);
     return status;
 }
 
@@ -241,6 +244,23 @@ static bool put_snr(FILE *f, const nset_unit *u)
     return put_number(f, u->snr);
 }
 
+static bool put_isolation(FILE *f, const nset_unit *u)
+{
+    return put_number(f, u->isolation);
+}
+
+static bool put_presence(FILE *f, const nset_unit *u)
+{
+    return put_number(f, u->presence);
+}
+
+static bool put_reason(FILE *f, const nset_unit *u)
+{
+    for (const char *p = u->reason; *p; p++)
+        fputc(*p == '\t' || *p == '\n' || *p == '\r' ? ' ' : *p, f);
+    return u->reason[0] != 0;
+}
+
 /* put writes nothing and returns false where the value is not defined. */
 static const struct cluster_column {
     const char *field;
@@ -251,6 +271,9 @@ static const struct cluster_column {
     { "Amplitude", put_amplitude },
     { "ContamPct", put_contamination },
     { "snr", put_snr },
+    { "isolation", put_isolation },
+    { "presence", put_presence },
+    { "reason", put_reason },
 };
 
 static nset_status write_column(

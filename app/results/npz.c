@@ -25,7 +25,7 @@ static size_t n_bytes(const nset_array *a)
 }
 
 /* Version 1.0 header, padded so that the data start at a multiple of 64. Returns its length. */
-static size_t npy_header(char *out, size_t room, const nset_array *a)
+size_t nset_npy_header(char *out, size_t room, const nset_array *a)
 {
     char shape[128] = "";
     size_t n = 0, length;
@@ -56,7 +56,7 @@ nset_status nset_npy_write(const char *path, const nset_array *a, nset_error *er
 
     if ((status = nset_atomic_open(&file, path, err)) != NSET_OK)
         return status;
-    n = npy_header(header, sizeof header, a);
+    n = nset_npy_header(header, sizeof header, a);
     fwrite(header, 1, n, nset_atomic_stream(file));
     if (n_bytes(a))
         fwrite(a->data, 1, n_bytes(a), nset_atomic_stream(file));
@@ -73,7 +73,7 @@ static nset_status add_array(zip_t *zip, const char *path, const nset_array *a, 
 
     if (!bytes)
         return nset_fail_oom(err, n + 512, 1);
-    header = npy_header(bytes, 512, a);
+    header = nset_npy_header(bytes, 512, a);
     if (n)
         memcpy(bytes + header, a->data, n);
     if (!(source = zip_source_buffer(zip, bytes, header + n, 1))) {

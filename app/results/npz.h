@@ -15,6 +15,8 @@ typedef struct nset_array {
 } nset_array;
 
 nset_status nset_npy_write(const char *path, const nset_array *a, nset_error *err);
+/* out := the header of an npy that a's numbers follow, for arrays that are written bit by bit; returns its length. */
+size_t nset_npy_header(char *out, size_t room, const nset_array *a);
 nset_status nset_npz_write(const char *path, const nset_array *arrays, size_t n, nset_error *err);
 
 /* Reading: every array of an npz, or the one of an npy, checked against the file's length. */

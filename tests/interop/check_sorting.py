@@ -76,7 +76,32 @@ def check_phylib(result, recording, n_units):
         np.testing.assert_allclose(template.template, dense[:, template.channel_ids], rtol=1e-5)
         if len(want[i]):
             assert len(model.get_cluster_spikes(i)) == len(want[i])
+    check_features(model, result, n_units)
     model.close()
+
+
+def check_features(model, result, n_units):
+    """Clouds of spikes, of all of them or of those that pc_feature_spike_ids names."""
+    phy = result / 'phy'
+    if not (phy / 'pc_features.npy').exists():
+        assert model.n_spikes < 2, 'there are no features'
+        return
+    pc, ind = np.load(phy / 'pc_features.npy'), np.load(phy / 'pc_feature_ind.npy')
+    rows = phy / 'pc_feature_spike_ids.npy'
+    ids = np.load(rows) if rows.exists() else np.arange(model.n_spikes)
+    assert len(pc) == len(ids) and np.isfinite(pc).all()
+    for template in np.unique(model.spike_templates[ids]):
+        own = np.flatnonzero(model.spike_templates[ids] == template)[:20]
+        got = model.get_features(ids[own], ind[template])
+        np.testing.assert_allclose(got, pc[own].transpose(0, 2, 1), rtol=1e-6)
+        if n_units > 1:
+            fit, like = np.load(phy / 'template_features.npy'), np.load(phy / 'template_feature_ind.npy')
+            assert like[template][0] == template
+            np.testing.assert_allclose(model.get_template_features(ids[own])[:, like[template]], fit[own], rtol=1e-6)
+    assert model.sparse_features is not None and (n_units < 2 or model.sparse_template_features is not None)
+    if n_units > 1:
+        fit = np.load(phy / 'template_features.npy')
+        assert (fit.argmax(1) == 0).mean() > .9, 'spikes fit other templates better than their own'
 
 
 def check_probe(recording):
@@ -117,6 +142,10 @@ def main():
         if n_units:
             check_spikeinterface(result)
             check_phylib(result, recording, n_units)
+        recording = record(folder, 'long', layout='tetrode', channels=4, units=2, seconds=330, hash=0)
+        result = sort(folder, 'long')
+        check_phylib(result, recording, len(trains(result)[0]))
+        assert (result / 'phy' / 'pc_feature_spike_ids.npy').exists(), 'features of an even spread are expected'
         silence = folder / 'silence.bin'
         silence.write_bytes(bytes(4 * 2 * 30000))
         run('sort', silence, '-o', folder / 'silence', '--format', 'raw', '--channels', 4, '--rate', 30000, '--gain', 1, '--quiet')
