@@ -3,9 +3,10 @@
  * units.csv: a row a unit; channel is the canonical index (recording.h), an undefined measure an empty cell.
  * spikes.npz: the arrays that SpikeInterface's NpzSorting names, and per spike spike_times_s (seconds, with the
  * gaps of the recording), probability, second_unit (-1: none), amplitude_uv, x_um, y_um.
- * phy/: what Phy's template-gui opens; the clouds of spikes are written by phy_features.h. Templates are microvolts of the band-passed signal, so whitening_mat is the
- * identity; amplitudes are microvolts. Phy cannot open a result of fewer than two spikes: its files are written all
- * the same, and a warning says so. A single unit gets a second, empty template, since Phy drops axes of length one.
+ * phy/: what Phy's template-gui opens; the clouds of spikes are written by phy_features.h. Templates are microvolts of
+ * the band-passed signal, so whitening_mat is the identity; amplitudes are microvolts. Phy cannot open a result of
+ * fewer than two spikes: its files are written all the same, and a warning says so. A single unit gets a second, empty
+ * template, since Phy drops axes of length one.
  *
  * Only phy/channel_map.npy and phy/params.py speak of columns and names of the input file. Everything else has the
  * same bytes when the channels of a file are renumbered together with the probe; so those two, and sorting.nwb
