@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../lib/base/test_hooks.h"
 #include "ephys/recording.h"
 
 static char folder[] = "/tmp/neuroset-nsx-XXXXXX";
@@ -267,6 +268,48 @@ START_TEST(what_is_damaged)
 }
 END_TEST
 
+/* Whichever allocation fails, nothing is left behind and the reason is memory. */
+static void sweep(const char *const *paths, size_t n)
+{
+    nset_recording_options o = { 0 };
+    float x[8];
+
+    for (long k = 0;; k++) {
+        nset_recording *r = NULL;
+        nset_error err = { 0 };
+        nset_status status;
+        nset_test_fail_alloc_at(k);
+        status = nset_recording_open(&r, paths, n, &o, &err);
+        if (status == NSET_OK)
+            status = r->source->read(r->source, x, 0, 1, &err);
+        nset_test_fail_alloc_at(-1);
+        nset_recording_close(r);
+        ck_assert_int_eq(nset_test_live_allocs(), 0);
+        if (status == NSET_OK)
+            break;
+        ck_assert_msg(status == NSET_ERR_NOMEM, "%ld: %d, %s", k, status, err.text);
+    }
+}
+
+START_TEST(memory_runs_out)
+{
+    char path[300];
+    const char *const paths[1] = { path };
+    FILE *f = start(path, sizeof path, "m.ns4", 2, 30000);
+
+    put_packet(f, 0, 4, 10, 0, 10);
+    put_packet(f, 30000, 4, 5, 10, 5);
+    fclose(f);
+    sweep(paths, 1);
+    f = start(path, sizeof path, "m.ns4", 3, 1000000000);
+    for (int t = 0; t < 10; t++)
+        put_packet(f, (uint64_t)t * 100000 + (t > 4 ? 1000000 : 0), 8, 1, t, 1);
+    fclose(f);
+    sweep(paths, 1);
+    remove(path);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("blackrock");
@@ -280,6 +323,7 @@ int main(void)
     tcase_add_test(tc, a_packet_a_frame);
     tcase_add_test(tc, a_scale_in_another_file);
     tcase_add_test(tc, what_is_damaged);
+    tcase_add_test(tc, memory_runs_out);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../lib/base/test_hooks.h"
 #include "ephys/recording.h"
 
 static char folder[] = "/tmp/neuroset-intan-XXXXXX";
@@ -234,6 +235,44 @@ START_TEST(a_file_a_channel)
 }
 END_TEST
 
+/* Whichever allocation fails, nothing is left behind and the reason is memory. */
+static void sweep(const char *const *paths, size_t n)
+{
+    nset_recording_options o = { 0 };
+    float x[8];
+
+    for (long k = 0;; k++) {
+        nset_recording *r = NULL;
+        nset_error err = { 0 };
+        nset_status status;
+        nset_test_fail_alloc_at(k);
+        status = nset_recording_open(&r, paths, n, &o, &err);
+        if (status == NSET_OK)
+            status = r->source->read(r->source, x, 0, 1, &err);
+        nset_test_fail_alloc_at(-1);
+        nset_recording_close(r);
+        ck_assert_int_eq(nset_test_live_allocs(), 0);
+        if (status == NSET_OK)
+            break;
+        ck_assert_msg(status == NSET_ERR_NOMEM, "%ld: %d, %s", k, status, err.text);
+    }
+}
+
+START_TEST(memory_runs_out)
+{
+    char a[300], b[300], info[300];
+    const char *const paths[2] = { a, b }, *const folders[1] = { info };
+
+    write_blocks(a, sizeof a, "m_1.rhd", 0, 2);
+    write_blocks(b, sizeof b, "m_2.rhd", 1000, 1);
+    sweep(paths, 2);
+    fclose(start(info, sizeof info, "info.rhd", "C-001", 1000));
+    write_ramp("amp-A-000.dat", 10);
+    write_ramp("amp-C-001.dat", 10);
+    sweep(folders, 1);
+}
+END_TEST
+
 static void remove_folder(void)
 {
     char command[400];
@@ -256,6 +295,7 @@ int main(void)
     tcase_add_test(tc, a_jump_inside_a_block);
     tcase_add_test(tc, files_of_other_recordings);
     tcase_add_test(tc, a_file_a_channel);
+    tcase_add_test(tc, memory_runs_out);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../lib/base/test_hooks.h"
 #include "ephys/recording.h"
 
 static char folder[] = "/tmp/neuroset-ncs-XXXXXX";
@@ -208,6 +209,43 @@ START_TEST(streams_are_chosen)
 }
 END_TEST
 
+/* Whichever allocation fails, nothing is left behind and the reason is memory. */
+static void sweep(const char *const *paths, size_t n)
+{
+    nset_recording_options o = { 0 };
+    float x[8];
+
+    for (long k = 0;; k++) {
+        nset_recording *r = NULL;
+        nset_error err = { 0 };
+        nset_status status;
+        nset_test_fail_alloc_at(k);
+        status = nset_recording_open(&r, paths, n, &o, &err);
+        if (status == NSET_OK)
+            status = r->source->read(r->source, x, 0, 1, &err);
+        nset_test_fail_alloc_at(-1);
+        nset_recording_close(r);
+        ck_assert_int_eq(nset_test_live_allocs(), 0);
+        if (status == NSET_OK)
+            break;
+        ck_assert_msg(status == NSET_ERR_NOMEM, "%ld: %d, %s", k, status, err.text);
+    }
+}
+
+START_TEST(memory_runs_out)
+{
+    const rec a[3] = { { 0, 512 }, { STEP_US, 512 }, { 500000, 512 } }, b[2] = { { 100, 512 }, { 500000, 512 } };
+    char p[2][300];
+    const char *const paths[1] = { folder };
+
+    write_ncs(p[0], 300, "m1.ncs", RATE GAIN "-ADChannel 1\r\n", a, 3);
+    write_ncs(p[1], 300, "m2.ncs", RATE GAIN "-ADChannel 2\r\n", b, 2);
+    sweep(paths, 1);
+    remove(p[0]);
+    remove(p[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("neuralynx");
@@ -221,6 +259,7 @@ int main(void)
     tcase_add_test(tc, a_recording_stopped_and_gone_on);
     tcase_add_test(tc, clocks_that_lie);
     tcase_add_test(tc, streams_are_chosen);
+    tcase_add_test(tc, memory_runs_out);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
