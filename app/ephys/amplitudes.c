@@ -1,14 +1,16 @@
 #include "ephys/amplitudes.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { ROUNDS = 80 };
-#define TYPICAL_CV .1     /* of a unit's sizes beyond noise, */
-#define CV_WEIGHT 40      /* believed like so many spikes */
-#define TYPICAL_SCALE .75 /* of the hash, noise sd, */
-#define SCALE_WEIGHT 20   /* believed like so many matches */
+enum { BINS = 160, MEANS = 160, ROUNDS = 12 };
+#define WIDTH .125  /* of a bin, noise sd */
+#define PENALTY 12. /* log likelihood that a unit or a hash twice as wide as usual has to earn */
+
+/* Values tried: a unit's variation beyond noise, and how fast the hash falls. The first of each is the usual one. */
+static const double variations[] = { .1, .07, .14, .2 }, scales[] = { .75, .6, 1, 1.4 };
+enum { N_VARIATIONS = sizeof variations / sizeof *variations, N_SCALES = sizeof scales / sizeof *scales };
 
 static int by_value(const void *a, const void *b)
 {
@@ -17,16 +19,22 @@ static int by_value(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-static double of_unit(const nset_amplitudes *a, double x)
+/* Share of a Gaussian above z. */
+static double above(double z)
 {
-    double z = (x - a->mean) / a->sd;
-
-    return a->share * exp(-.5 * z * z) / (a->sd * 2.50662827463100050242);
+    return .5 * erfc(z / 1.41421356237309504880);
 }
 
-static double of_hash(const nset_amplitudes *a, double x)
+static double unit_density(const nset_amplitudes *a, double x)
 {
-    return x < a->floor ? 0 : (1 - a->share) * exp(-(x - a->floor) / a->scale) / a->scale;
+    double z = (x - a->mean) / a->sd, seen = above((a->floor - a->mean) / a->sd);
+
+    return x < a->floor ? 0 : exp(-.5 * z * z) / (a->sd * 2.50662827463100050242 * fmax(seen, 1e-12));
+}
+
+static double hash_density(const nset_amplitudes *a, double x)
+{
+    return x < a->floor ? 0 : exp(-(x - a->floor) / a->scale) / a->scale;
 }
 
 double nset_amplitudes_posterior(const nset_amplitudes *a, double size)
@@ -35,41 +43,47 @@ double nset_amplitudes_posterior(const nset_amplitudes *a, double size)
 
     if (size >= a->mean)
         return 1;
-    u = of_unit(a, size);
-    h = of_hash(a, size);
+    u = a->share * unit_density(a, size);
+    h = (1 - a->share) * hash_density(a, size);
     return u + h > 0 ? u / (u + h) : size < a->floor ? 0 : 1;
 }
 
-static double bound(double x, double low, double high)
+typedef struct histogram {
+    double count[BINS], total, first; /* first: lower edge of bin 0 */
+    size_t n;                         /* bins in use */
+} histogram;
+
+static double centre(const histogram *h, size_t i)
 {
-    return x < low ? low : x > high ? high : x;
+    return h->first + WIDTH * ((double)i + .5);
 }
 
-/* One round; returns the log likelihood before it. */
-static double improve(nset_amplitudes *a, const float *x, size_t n)
+/* Finds the share of the unit; returns the log likelihood. */
+static double fit_share(nset_amplitudes *a, const histogram *h, const double *hash)
 {
-    double log_likelihood = 0, w = 0, sum = 0, square = 0, v = 0, over = 0, mean;
+    double unit[BINS], log_likelihood = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        double u = of_unit(a, (double)x[i]), h = of_hash(a, (double)x[i]), p = u / fmax(u + h, 1e-300);
-        log_likelihood += log(fmax(u + h, 1e-300));
-        w += p;
-        sum += p * (double)x[i];
-        v += 1 - p;
-        over += (1 - p) * ((double)x[i] - a->floor);
+    for (size_t i = 0; i < h->n; i++)
+        unit[i] = unit_density(a, centre(h, i));
+    a->share = .5;
+    for (int round = 0; round < ROUNDS; round++) {
+        double sum = 0;
+        for (size_t i = 0; i < h->n; i++)
+            if (h->count[i] > 0)
+                sum += h->count[i] * a->share * unit[i] / fmax(a->share * unit[i] + (1 - a->share) * hash[i], 1e-300);
+        a->share = fmin(fmax(sum / h->total, 1e-3), .999);
     }
-    if (w < 1)
-        return log_likelihood;
-    mean = sum / w;
-    for (size_t i = 0; i < n; i++) {
-        double u = of_unit(a, (double)x[i]), h = of_hash(a, (double)x[i]);
-        square += u / fmax(u + h, 1e-300) * ((double)x[i] - mean) * ((double)x[i] - mean);
-    }
-    a->mean = mean;
-    a->sd = sqrt((square + CV_WEIGHT * (1 + pow(TYPICAL_CV * mean, 2))) / (w + CV_WEIGHT));
-    a->share = bound(w / (double)n, 1e-3, 1 - 1e-3);
-    a->scale = (over + SCALE_WEIGHT * TYPICAL_SCALE) / (v + SCALE_WEIGHT);
+    for (size_t i = 0; i < h->n; i++)
+        if (h->count[i] > 0)
+            log_likelihood += h->count[i] * log(fmax(a->share * unit[i] + (1 - a->share) * hash[i], 1e-300));
     return log_likelihood;
+}
+
+static double penalty(double x, double usual)
+{
+    double l = log(x / usual) / log(2);
+
+    return PENALTY * l * l;
 }
 
 static void find_least(nset_amplitudes *a)
@@ -79,27 +93,47 @@ static void find_least(nset_amplitudes *a)
         a->least += .02;
 }
 
+/* Values beyond the last bin are in it: they are the unit's in any case. */
+static void fill(histogram *h, const float *size, size_t n)
+{
+    memset(h, 0, sizeof *h);
+    h->first = (double)size[0];
+    h->total = (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double at = ((double)size[i] - h->first) / WIDTH;
+        size_t b = at < BINS - 1 ? (size_t)at : BINS - 1;
+        h->count[b]++;
+        h->n = b + 1;
+    }
+}
+
 void nset_amplitudes_fit(nset_amplitudes *a, float *size, size_t n)
 {
-    static const double quantile[] = { .3, .5, .7, .85, .95 };
     nset_amplitudes best = { .mean = n ? (double)size[0] : 0, .sd = 1, .share = 1, .scale = 1 };
-    double most = -DBL_MAX;
+    double most = -INFINITY, hash[BINS];
+    histogram h;
 
-    if (n)
-        qsort(size, n, sizeof *size, by_value);
-    for (size_t q = 0; q < sizeof quantile / sizeof *quantile && n >= 2; q++) {
-        double log_likelihood = -INFINITY;
-        nset_amplitudes now = { .mean = (double)size[(size_t)(quantile[q] * (double)(n - 1))],
-            .share = 1 - quantile[q] / 1.5,
-            .floor = (double)size[0],
-            .scale = .8 };
-        now.sd = sqrt(1 + pow(.1 * now.mean, 2));
-        for (int round = 0; round < ROUNDS; round++)
-            log_likelihood = improve(&now, size, n);
-        if (log_likelihood > most + 1e-3) { /* ties: the first start */
-            most = log_likelihood;
-            best = now;
-        }
+    *a = best;
+    if (n < 2)
+        return;
+    qsort(size, n, sizeof *size, by_value);
+    fill(&h, size, n);
+    for (size_t s = 0; s < N_SCALES; s++) {
+        nset_amplitudes now = { .floor = (double)size[0], .scale = scales[s] };
+        for (size_t i = 0; i < h.n; i++)
+            hash[i] = hash_density(&now, centre(&h, i));
+        for (size_t v = 0; v < N_VARIATIONS; v++)
+            for (size_t k = 0; k < MEANS; k++) {
+                double log_likelihood;
+                now.mean = h.first + WIDTH * (double)h.n * (double)k / MEANS;
+                now.sd = sqrt(1 + pow(variations[v] * now.mean, 2));
+                log_likelihood =
+                    fit_share(&now, &h, hash) - penalty(variations[v], variations[0]) - penalty(scales[s], scales[0]);
+                if (log_likelihood > most) {
+                    most = log_likelihood;
+                    best = now;
+                }
+            }
     }
     find_least(&best);
     *a = best;

@@ -42,28 +42,35 @@ static double product(const nset_templates *t, const float *a, const float *b, i
            (((double)lane[2] + lane[6]) + ((double)lane[3] + lane[7]));
 }
 
-static pair compare(const merger *m, size_t i, size_t j)
+float nset_templates_nearness(
+    const nset_templates *t, const nset_probe *probe, size_t i, size_t j, int most_lag, int *lag_of_i)
 {
-    const nset_templates *t = m->t;
     const float *a = t->data + i * t->length * t->n_channels, *b = t->data + j * t->length * t->n_channels;
     float small = fminf(t->norm[i], t->norm[j]), large = fmaxf(t->norm[i], t->norm[j]);
     double aa = (double)t->norm[i] * t->norm[i], bb = (double)t->norm[j] * t->norm[j], best = INFINITY;
     size_t p = t->home[i], q = t->home[j];
-    pair out = { INFINITY, 0 };
 
-    if (small < NORM_RATIO * large || large == 0 || m->probe->shank[p] != m->probe->shank[q] ||
-        hypot(m->probe->x_um[p] - m->probe->x_um[q], m->probe->y_um[p] - m->probe->y_um[q]) > FAR_UM)
-        return out;
-    for (int lag = -m->most_lag; lag <= m->most_lag; lag++) {
+    *lag_of_i = 0;
+    if (small < NORM_RATIO * large || large == 0 || probe->shank[p] != probe->shank[q] ||
+        hypot(probe->x_um[p] - probe->x_um[q], probe->y_um[p] - probe->y_um[q]) > FAR_UM)
+        return INFINITY;
+    for (int lag = -most_lag; lag <= most_lag; lag++) {
         double ab = product(t, a, b, lag), s = ab / bb;
         s = s < .8 ? .8 : s > 1.25 ? 1.25 : s;
         double d2 = aa - 2 * s * ab + s * s * bb;
         if (d2 < best) {
             best = d2;
-            out.lag = lag;
+            *lag_of_i = lag;
         }
     }
-    out.score = (float)(sqrt(fmax(best, 0)) / (3 + .15 * (double)small));
+    return (float)(sqrt(fmax(best, 0)) / (3 + .15 * (double)small));
+}
+
+static pair compare(const merger *m, size_t i, size_t j)
+{
+    pair out;
+
+    out.score = nset_templates_nearness(m->t, m->probe, i, j, m->most_lag, &out.lag);
     return out;
 }
 

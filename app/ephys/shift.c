@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 
 enum { REACH = 4 };
 #define PI 3.14159265358979323846
@@ -23,25 +22,26 @@ static double lanczos(double t)
     return REACH * sin(PI * t) * sin(PI * t / REACH) / (PI * PI * t * t);
 }
 
-void nset_shift(float *out, const float *x, size_t n, size_t shift)
+void nset_shift_by(float *out, const float *x, size_t n, size_t stride, double tau)
 {
-    double tau = (double)nset_shift_of(shift), tap[2 * REACH + 1], sum = 0;
+    double whole = nearbyint(tau), tap[2 * REACH + 1], sum = 0;
 
-    if (shift == NSET_SHIFT_MIDDLE) {
-        memcpy(out, x, n * sizeof *x);
-        return;
-    }
     for (int k = -REACH; k <= REACH; k++)
-        sum += tap[k + REACH] = lanczos((double)k + tau);
+        sum += tap[k + REACH] = lanczos((double)k + tau - whole);
     for (size_t s = 0; s < n; s++) {
         double y = 0;
         for (int k = -REACH; k <= REACH; k++) {
-            int64_t j = (int64_t)s + k;
-            if (j >= 0 && j < (int64_t)n)
-                y += tap[k + REACH] * (double)x[j];
+            int64_t j = (int64_t)s + k - (int64_t)whole;
+            if (j >= 0 && j < (int64_t)n && tap[k + REACH] != 0)
+                y += tap[k + REACH] / sum * (double)x[j];
         }
-        out[s] = (float)(y / sum);
+        out[s * stride] = (float)y;
     }
+}
+
+void nset_shift(float *out, const float *x, size_t n, size_t i)
+{
+    nset_shift_by(out, x, n, 1, (double)nset_shift_of(i));
 }
 
 float nset_parabola(float before, float middle, float after, float *peak)

@@ -15,9 +15,11 @@ static inline float nset_shift_of(size_t i)
 /* Number of the shift nearest to tau (samples, within a half). */
 size_t nset_shift_nearest(float tau);
 
-/* out[s] := x at s - shift, by a Lanczos kernel of 8 samples; x is 0 outside its n samples. Shift number
- * NSET_SHIFT_MIDDLE copies. */
-void nset_shift(float *out, const float *x, size_t n, size_t shift);
+/* out[s] := x at s - tau, any number of samples, by a Lanczos kernel of 9 samples; x is 0 outside its n samples.
+ * stride: of out, x lies dense. A whole number of samples copies. */
+void nset_shift_by(float *out, const float *x, size_t n, size_t stride, double tau);
+/* The same for shift number i, stride 1. */
+void nset_shift(float *out, const float *x, size_t n, size_t i);
 
 /* Where between its neighbours the largest of three equally spaced values lies (-1/2 .. 1/2), and *peak, the value of
  * the parabola there. */

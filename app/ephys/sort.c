@@ -8,7 +8,9 @@
 #include "cli/progress.h"
 #include "ephys/amplitudes.h"
 #include "ephys/cluster.h"
+#include "ephys/link.h"
 #include "ephys/match.h"
+#include "ephys/regroup.h"
 #include "ephys/units.h"
 
 enum { ROUNDS = 2, LEAST_SPIKES = 20, LEARN_SECONDS = 300 };
@@ -135,7 +137,7 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     if (!count)
         return nset_fail_oom(err, s->trains.n, sizeof *count);
     for (size_t i = 0; i < s->trains.n; i++)
-        count[i] = (double)s->trains.train[i].n;
+        count[i] = fmax(s->trains.train[i].count, (double)s->trains.train[i].n);
     nset_progress_begin("match", (double)n, "segments");
     status = nset_match_run(m, s->w, &s->templates, count, samples, segments, n, s->workers, err);
     nset_free(count);
@@ -143,72 +145,74 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     return status;
 }
 
-/* least[i] := size from which a match of template i is rather the unit's than hash. */
+/* Finds the size from which a match of each template is rather the unit's than hash. */
 static nset_status weigh_sizes(sorter *s, const nset_matches *m, nset_error *err)
 {
-    size_t n = 0, *count = nset_calloc(s->templates.n + 1, sizeof *count);
     float *size = nset_calloc(m->n, sizeof *size);
-    nset_status status = count && size ? NSET_OK : nset_fail_oom(err, m->n, sizeof *size);
 
-    for (size_t i = 0; i < s->templates.n && status == NSET_OK; i++) {
+    if (!size)
+        return nset_fail_oom(err, m->n, sizeof *size);
+    for (size_t i = 0; i < s->templates.n; i++) {
         nset_amplitudes a;
-        n = 0;
+        size_t n = 0;
         for (size_t k = 0; k < m->n; k++)
             if ((size_t)m->match[k].unit == i)
                 size[n++] = m->match[k].size;
         nset_amplitudes_fit(&a, size, n);
-        s->trains.train[i].least = (float)a.least;
+        s->templates.least[i] = (float)a.least;
     }
-    nset_free(count);
     nset_free(size);
-    return status;
-}
-
-/* Trains become what matching gave each template. */
-static nset_status take_matches(sorter *s, const nset_matches *m, nset_error *err)
-{
-    nset_status status = weigh_sizes(s, m, err);
-
-    for (size_t i = 0; i < s->trains.n; i++) {
-        s->trains.train[i].n = 0;
-        s->trains.train[i].home = s->templates.home[i];
-    }
-    for (size_t i = 0; i < m->n && status == NSET_OK; i++) {
-        nset_train *t = &s->trains.train[m->match[i].unit];
-        if (m->match[i].size < t->least)
-            continue;
-        status = nset_grow(&t->sample, &t->capacity, t->n + 1, sizeof *t->sample, err);
-        if (status == NSET_OK)
-            t->sample[t->n++] = m->match[i].sample;
-    }
-    return status;
-}
-
-static nset_status drop_empty(sorter *s, nset_error *err)
-{
-    unsigned char *keep = nset_calloc(s->trains.n, 1);
-
-    if (!keep)
-        return nset_fail_oom(err, s->trains.n, 1);
-    for (size_t i = 0; i < s->trains.n; i++)
-        keep[i] = s->trains.train[i].n >= LEAST_SPIKES;
-    nset_trains_keep(&s->trains, keep);
-    nset_free(keep);
     return NSET_OK;
 }
 
-/* Matches of units that hold too few spikes to be one are noise. */
-static void drop_small_units(nset_matches *m, size_t n_units, size_t *count)
+/* Matches the learning segments and lets the spikes found make new trains and templates. */
+static nset_status refine(sorter *s, nset_error *err)
+{
+    nset_matches m = { 0 };
+    nset_status status;
+
+    if ((status = match(s, &m, s->learn, s->n_learn, err)) == NSET_OK && (status = weigh_sizes(s, &m, err)) == NSET_OK)
+        status = nset_regroup(&s->trains, s->w, &s->templates, &m, &s->recording->probe, s->learn, s->n_learn,
+            LEAST_SPIKES, s->options->seed, s->workers, err);
+    nset_matches_fini(&m);
+    tell(s, "group", 0);
+    if (status == NSET_OK && (status = learn(s, err)) == NSET_OK)
+        status = prune(s, err);
+    tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
+    return status;
+}
+
+/* Which templates are one unit; said in the facts. */
+static nset_status link_templates(sorter *s, nset_error *err)
+{
+    json_t *reasons = json_array();
+
+    json_object_set_new(s->facts, "links", reasons);
+    return nset_link(&s->templates, &s->trains, &s->recording->probe, nset_whitened_rate(s->w),
+        samples_in(s, s->learn, s->n_learn), true, reasons, err);
+}
+
+static void drop_hash(nset_matches *m, const nset_templates *t)
 {
     size_t n = 0;
 
-    memset(count, 0, n_units * sizeof *count);
     for (size_t i = 0; i < m->n; i++)
-        count[m->match[i].unit]++;
+        if (m->match[i].size >= t->least[m->match[i].unit])
+            m->match[n++] = m->match[i];
+    m->n = n;
+}
+
+/* Matches of units that hold too few spikes to be one are noise. */
+static void drop_small_units(nset_matches *m, const nset_templates *t, size_t *count)
+{
+    size_t n = 0;
+
     for (size_t i = 0; i < m->n; i++)
-        if (count[m->match[i].unit] >= LEAST_SPIKES) {
+        count[t->unit[m->match[i].unit]]++;
+    for (size_t i = 0; i < m->n; i++)
+        if (count[t->unit[m->match[i].unit]] >= LEAST_SPIKES) {
             m->match[n] = m->match[i];
-            if (m->match[n].second >= 0 && count[m->match[n].second] < LEAST_SPIKES)
+            if (m->match[n].second >= 0 && count[t->unit[m->match[n].second]] < LEAST_SPIKES)
                 m->match[n].second = -1;
             n++;
         }
@@ -225,22 +229,18 @@ static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
         (status = prune(s, err)) != NSET_OK)
         return status;
     tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
-    for (int round = 0; round < ROUNDS; round++) {
-        for (size_t i = 0; i < s->templates.n; i++)
-            s->templates.least[i] = 0;
-        status = match(s, &m, s->learn, s->n_learn, err);
-        if (status == NSET_OK)
-            status = take_matches(s, &m, err);
-        nset_matches_fini(&m);
-        if (status != NSET_OK || (status = drop_empty(s, err)) != NSET_OK ||
-            (status = learn_and_merge(s, err)) != NSET_OK || (status = prune(s, err)) != NSET_OK)
+    for (int round = 0; round < ROUNDS; round++)
+        if ((status = refine(s, err)) != NSET_OK)
             return status;
-        tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
-    }
-    if ((status = match(s, &m, s->all, s->n_all, err)) != NSET_OK)
+    if ((status = link_templates(s, err)) != NSET_OK)
         return status;
+    if ((status = match(s, &m, s->all, s->n_all, err)) != NSET_OK || (status = weigh_sizes(s, &m, err)) != NSET_OK) {
+        nset_matches_fini(&m);
+        return status;
+    }
+    drop_hash(&m, &s->templates);
     if ((count = nset_calloc(s->templates.n, sizeof *count))) {
-        drop_small_units(&m, s->templates.n, count);
+        drop_small_units(&m, &s->templates, count);
         nset_progress_begin("measure", (double)s->n_learn, "segments");
         status = nset_units_make(out, s->w, &s->recording->probe, &m, &s->templates, s->learn, s->n_learn, err);
         tell(s, "measure", 0);

@@ -8,6 +8,7 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "ephys/shift.h"
 #include "signal/robust.h"
 
 enum { MOST_SNIPPETS = 300, COMPONENTS = 3, POWER_ROUNDS = 20 };
@@ -36,6 +37,13 @@ nset_status nset_trains_add(nset_trains *t, const int64_t *sample, size_t n, siz
     to->n = n;
     t->n++;
     return NSET_OK;
+}
+
+void nset_trains_drop(nset_trains *t, size_t i)
+{
+    nset_free(t->train[i].sample);
+    memmove(t->train + i, t->train + i + 1, (t->n - i - 1) * sizeof *t->train);
+    t->n--;
 }
 
 void nset_trains_keep(nset_trains *t, const unsigned char *keep)
@@ -116,7 +124,7 @@ typedef struct pick { /* one snippet to fetch */
 
 typedef struct batch {
     nset_templates *t;
-    const nset_trains *trains;
+    nset_trains *trains;
     const nset_neighbours *wide;
     size_t first, last; /* trains */
     size_t *at, *count; /* (last - first) start in x, number of snippets */
@@ -226,6 +234,35 @@ static bool keep_components(float *w, size_t length, size_t n_channels, const si
     return ok;
 }
 
+/* Moves template i and its train such that the extreme of its home channel lies at pre exactly: else one unit, seen in
+ * two alignments, is two templates. */
+static bool align(batch *b, size_t i)
+{
+    nset_templates *t = b->t;
+    nset_train *train = &b->trains->train[i];
+    float *w = t->data + i * t->length * t->n_channels, *moved = nset_calloc(t->length, sizeof *moved), peak;
+    size_t n = t->n_channels, home = t->home[i], top = 1;
+    double tau;
+
+    if (!moved)
+        return false;
+    for (size_t s = 1; s + 1 < t->length; s++)
+        if (fabsf(w[s * n + home]) > fabsf(w[top * n + home]))
+            top = s;
+    tau = (double)nset_parabola(
+        fabsf(w[(top - 1) * n + home]), fabsf(w[top * n + home]), fabsf(w[(top + 1) * n + home]), &peak);
+    tau += (double)top - (double)t->pre;
+    for (size_t c = 0; c < n && fabs(tau) <= (double)t->length / 4; c++) {
+        for (size_t s = 0; s < t->length; s++)
+            moved[s] = w[s * n + c];
+        nset_shift_by(w + c, moved, t->length, n, -tau);
+    }
+    for (size_t k = 0; k < train->n && fabs(tau) <= (double)t->length / 4; k++)
+        train->sample[k] += (int64_t)lround(tau);
+    nset_free(moved);
+    return true;
+}
+
 static void learn_trains(void *ctx, size_t first, size_t last, size_t chunk)
 {
     batch *b = ctx;
@@ -255,6 +292,8 @@ static void learn_trains(void *ctx, size_t first, size_t last, size_t chunk)
         if (m > COMPONENTS && !keep_components(w, t->length, t->n_channels, kept, m))
             b->failed = true;
         nset_templates_measure(t, i);
+        if (!align(b, i))
+            b->failed = true;
         t->unit[i] = b->trains->train[i].unit;
         t->least[i] = b->trains->train[i].least;
         nset_free(kept);
@@ -280,8 +319,8 @@ static nset_status learn_batch(batch *b, nset_whitened *w, nset_workers *workers
     return status != NSET_OK ? status : b->failed ? nset_fail_oom(err, 1, 4096) : NSET_OK;
 }
 
-nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, const nset_trains *trains,
-    const nset_neighbours *wide, nset_workers *workers, nset_error *err)
+nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, nset_trains *trains, const nset_neighbours *wide,
+    nset_workers *workers, nset_error *err)
 {
     batch b = { .t = t, .trains = trains, .wide = wide };
     nset_status status;

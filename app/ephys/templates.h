@@ -13,9 +13,10 @@
 typedef struct nset_train {
     int64_t *sample; /* (n), owned */
     size_t n, capacity;
-    size_t home; /* channel near which its template is looked for */
-    float least; /* size (noise sd) below which a match is rather hash; 0: not known */
-    size_t unit; /* trains of one unit, seen at different places of the probe, share it */
+    size_t home;  /* channel near which its template is looked for */
+    float least;  /* size (noise sd) below which a match is rather hash; 0: not known */
+    double count; /* spikes it stands for, when only some are listed; 0: those listed */
+    size_t unit;  /* trains of one unit, seen at different places of the probe, share it */
 } nset_train;
 
 typedef struct nset_trains {
@@ -26,6 +27,8 @@ typedef struct nset_trains {
 
 void nset_trains_fini(nset_trains *t);
 nset_status nset_trains_add(nset_trains *t, const int64_t *sample, size_t n, size_t home, nset_error *err);
+/* Removes train i; the order of the others stays. */
+void nset_trains_drop(nset_trains *t, size_t i);
 /* Removes the trains with keep[i] false; order stays. */
 void nset_trains_keep(nset_trains *t, const unsigned char *keep);
 
@@ -45,9 +48,15 @@ void nset_templates_fini(nset_templates *t);
 void nset_templates_measure(nset_templates *t, size_t i);
 
 /* t := for each train the median of up to 300 snippets spread over it, on the channels that wide says are near its
- * home; channels whose range is below about 5 standard errors are 0; three components are kept. */
-nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, const nset_trains *trains,
-    const nset_neighbours *wide, nset_workers *workers, nset_error *err);
+ * home; channels whose range is below about 5 standard errors are 0; three components are kept. The extreme of the home
+ * channel is put at pre, to a fraction of a sample, and the train's spikes with it. */
+nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, nset_trains *trains, const nset_neighbours *wide,
+    nset_workers *workers, nset_error *err);
+
+/* Distance of templates i and j in noise sd at their best lag (i's, at most most_lag samples) and amplitude (.8-1.25),
+ * over 3 + .15 |smaller|; infinite when their norms are not within .7 or their homes are far apart. */
+float nset_templates_nearness(
+    const nset_templates *t, const nset_probe *probe, size_t i, size_t j, int most_lag, int *lag_of_i);
 
 /* Joins trains whose templates lie nearer than 3 + .15 |smaller| (noise sd) at amplitudes .8-1.25 and lags within a
  * third of a millisecond, nearest pair first; norms must be within .7. t and trains shrink together. */

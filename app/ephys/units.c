@@ -108,7 +108,7 @@ static double isolation(const nset_templates *t, size_t i)
 
     for (size_t j = 0; j < t->n; j++) {
         double d2 = 0;
-        if (j == i)
+        if (t->unit[j] == t->unit[i])
             continue;
         for (size_t k = 0; k < size && d2 < best; k++) {
             double d = (double)t->data[i * size + k] - (double)t->data[j * size + k];
@@ -140,22 +140,30 @@ static int by_place(const void *a, const void *b)
     return (p->index > q->index) - (p->index < q->index);
 }
 
-/* number[i]: id of template i, by place; -1 for templates without spikes. Returns the number of units. */
+/* number[i]: id of template i's unit, by place; -1 for units without spikes. r: a row a unit, its index the template of
+ * most spikes. count: room for (t->n). Returns the number of units. */
 static size_t number_units(
-    int32_t *number, const nset_templates *t, const nset_matches *m, const nset_probe *probe, rank *r)
+    int32_t *number, size_t *count, const nset_templates *t, const nset_matches *m, const nset_probe *probe, rank *r)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < t->n; i++)
-        number[i] = -1;
     for (size_t i = 0; i < m->n; i++)
-        number[m->match[i].unit] = 0;
-    for (size_t i = 0; i < t->n; i++)
-        if (number[i] == 0)
+        count[m->match[i].unit]++;
+    for (size_t i = 0; i < t->n; i++) {
+        size_t main = i;
+        number[i] = -1;
+        for (size_t j = 0; j < t->n; j++)
+            if (t->unit[j] == t->unit[i] &&
+                (count[j] > count[main] || (count[j] == count[main] && t->norm[j] > t->norm[main])))
+                main = j;
+        if (main == i && count[i] > 0)
             r[n++] = (rank){ probe->y_um[t->home[i]], probe->x_um[t->home[i]], t->norm[i], i };
+    }
     qsort(r, n, sizeof *r, by_place);
     for (size_t k = 0; k < n; k++)
-        number[r[k].index] = (int32_t)k;
+        for (size_t i = 0; i < t->n; i++)
+            if (t->unit[i] == t->unit[r[k].index])
+                number[i] = (int32_t)k;
     return n;
 }
 
@@ -184,6 +192,42 @@ static nset_status allocate(nset_sorting *s, const nset_templates *t, const nset
     return s->spikes && s->units && s->templates && s->templates_whitened && s->whitening
                ? NSET_OK
                : nset_fail_oom(err, s->n_units + 1, size * sizeof *s->templates);
+}
+
+/* w (length, n_channels) begins d samples later. */
+static void move_template(float *w, size_t length, size_t n_channels, int64_t d)
+{
+    size_t shift = (size_t)llabs(d) * n_channels, size = length * n_channels;
+
+    if (d > 0) {
+        memmove(w, w + shift, (size - shift) * sizeof *w);
+        memset(w + size - shift, 0, shift * sizeof *w);
+    } else if (d < 0) {
+        memmove(w + shift, w, (size - shift) * sizeof *w);
+        memset(w, 0, shift * sizeof *w);
+    }
+}
+
+/* A spike's time is that of the extreme of the band-passed signal; whitening may have moved it. */
+static void align_unit(nset_sorting *s, int32_t unit)
+{
+    size_t size = s->template_length * s->n_channels, top = s->template_pre * s->n_channels;
+    float *w = s->templates + (size_t)unit * size;
+    int64_t d;
+
+    for (size_t k = 0; k < size; k++)
+        if (fabsf(w[k]) > fabsf(w[top]))
+            top = k;
+    d = (int64_t)(top / s->n_channels) - (int64_t)s->template_pre;
+    if (d == 0 || llabs(d) > (int64_t)s->template_length / 2)
+        return;
+    move_template(w, s->template_length, s->n_channels, d);
+    move_template(s->templates_whitened + (size_t)unit * size, s->template_length, s->n_channels, d);
+    for (size_t i = 0; i < s->n_spikes; i++)
+        if (s->spikes[i].unit == unit) {
+            int64_t at = s->spikes[i].sample + d;
+            s->spikes[i].sample = at < 0 ? 0 : at >= s->n_samples ? s->n_samples - 1 : at;
+        }
 }
 
 static nset_status finish_units(
@@ -239,6 +283,10 @@ static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *pro
         qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
     if ((status = mean_templates(room, w, segments, n_segments, err)) != NSET_OK)
         return status;
+    for (size_t k = 0; k < s->n_units; k++)
+        align_unit(s, (int32_t)k);
+    if (m->n)
+        qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
     return finish_units(s, w, probe, t, r, err);
 }
 
@@ -260,7 +308,8 @@ nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_pro
     } else {
         s->rate_hz = nset_whitened_rate(w);
         s->n_samples = nset_whitened_samples(w);
-        s->n_units = number_units(number, t, m, probe, r);
+        s->n_units = number_units(number, room.taken, t, m, probe, r);
+        memset(room.taken, 0, t->n * sizeof *room.taken);
         status = fill(s, w, probe, m, t, number, r, &room, segments, n_segments, err);
     }
     if (status == NSET_OK) {
