@@ -46,7 +46,7 @@ static int64_t le64(const unsigned char *b)
 static void note_step(nset_layout *l, int64_t sample, int64_t step, nset_status *status, nset_error *err)
 {
     if (l->n_gaps <= MOST_GAPS)
-        *status = nset_layout_add_gap(l, sample, (double)(step - 1) / l->rate_hz, err);
+        *status = nset_layout_add_gap(l, sample, ((double)step - 1) / l->rate_hz, err);
 }
 
 /* Gaps of l where the numbers do not go on by one; first := the first of them. */
@@ -99,7 +99,7 @@ static nset_status use_numbers(nset_layout *l, const numbers *a, int64_t n_frame
             (long long)seen, (long long)n_frames);
     if (seen == 0)
         return NSET_OK;
-    l->has_clock = first > -INT64_C(1000000000000000) && first < INT64_C(1000000000000000);
+    l->has_clock = first > -INT64_C(100000000000000) && first < INT64_C(100000000000000);
     if (!l->has_clock) {
         nset_layout_warn(l, "%s begins with %lld, which is no sample number", a->path, (long long)first);
         return NSET_OK;
@@ -153,7 +153,7 @@ static void use_messages(nset_layout *l, const char *oebin, const char *folder)
     double first = 0;
 
     for (const char *line = text; line && !l->has_clock; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-        if (line_start(line, folder, &first) && first >= 0 && first < 1e15) {
+        if (line_start(line, folder, &first) && first >= 0 && first < 1e14) {
             l->has_clock = true;
             l->first_sample = (int64_t)first;
             l->start_s = first / l->rate_hz;
@@ -182,7 +182,7 @@ nset_status nset_openephys_clock(
     numbers a;
     nset_status status;
 
-    if (!(l->rate_hz > 0))
+    if (!(l->rate_hz >= 1 && l->rate_hz <= 1e9)) /* refused later; clocks are counted in it here */
         return NSET_OK;
     for (size_t i = 0; i < 2; i++)
         if (find_array(&a, oebin, folder, names[i]) && is_i64(&a)) { /* the type decides, not the name */

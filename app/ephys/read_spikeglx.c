@@ -364,7 +364,8 @@ static void use_clock(nset_layout *l, const char *text, const char *path)
 {
     double first = nset_spikeglx_number(text, "firstSample");
 
-    if (!nset_spikeglx_value(text, "firstSample") || !(first >= 0 && first < 9e15) || !(l->rate_hz > 0))
+    if (!nset_spikeglx_value(text, "firstSample") || !(first >= 0 && first < 9e14) ||
+        !(l->rate_hz >= 1 && l->rate_hz <= 1e9))
         return;
     l->has_clock = true;
     l->first_sample = (int64_t)first;
