@@ -5,28 +5,8 @@
 
 #include <neuroset/memory.h>
 
+#include "ephys/unit_columns.h"
 #include "ephys/write_nwb.h"
-
-#define AT(field) offsetof(nset_unit, field)
-static const struct {
-    const char *name, *description;
-    size_t at;
-} measures[] = {
-    { "firing_rate", "spikes a second of the recording", AT(rate_hz) },
-    { "snr", "size of the mean waveform at its largest channel over the noise of that channel", AT(snr) },
-    { "amplitude_uv", "size of the mean waveform at its largest channel in microvolts", AT(amplitude_uv) },
-    { "isi_violations_ratio", "rate of violations of 1.5 ms over the rate of spikes (Hill 2011)",
-        AT(isi_violations_ratio) },
-    { "rp_contamination", "share of spikes of other neurons, from a refractory period of 1 ms (Llobet 2022)",
-        AT(rp_contamination) },
-    { "presence_ratio", "share of the recording in which the unit fires", AT(presence) },
-    { "amplitude_cutoff", "share of spikes lost below the threshold, from the shape of the amplitudes",
-        AT(amplitude_cutoff) },
-    { "isolation", "how well the unit is told from its neighbours", AT(isolation) },
-    { "x_um", "place across the probe in micrometres", AT(x_um) },
-    { "y_um", "place along the probe in micrometres", AT(y_um) },
-};
-enum { N_MEASURES = sizeof measures / sizeof *measures };
 
 static const char *const labels[] = {
     [NSET_LABEL_GOOD] = "good", [NSET_LABEL_MUA] = "mua", [NSET_LABEL_NOISE] = "noise"
@@ -151,15 +131,24 @@ static void put_waveforms(nset_h5_writer *w, hid_t units, const nset_sorting *s)
     nset_free(volts);
 }
 
-/* A measure that no unit has is no column. */
-static bool is_defined(const nset_sorting *s, size_t measure)
+/* Places, then measures. */
+static const nset_unit_column places[] = {
+    { "x_um", "place across the probe in micrometres", offsetof(nset_unit, x_um) },
+    { "y_um", "place along the probe in micrometres", offsetof(nset_unit, y_um) },
+};
+enum { N_PLACES = sizeof places / sizeof *places, MOST_COLUMNS = 80 };
+
+static const nset_unit_column *column(size_t i)
 {
-    for (size_t u = 0; u < s->n_units; u++) {
-        double x;
-        memcpy(&x, (const char *)&s->units[u] + measures[measure].at, sizeof x);
-        if (isfinite(x))
+    return i < N_PLACES ? &places[i] : &nset_unit_columns[i - N_PLACES];
+}
+
+/* A measure that no unit has is no column. */
+static bool is_defined(const nset_sorting *s, const nset_unit_column *c)
+{
+    for (size_t u = 0; u < s->n_units; u++)
+        if (isfinite(nset_unit_value(&s->units[u], c)))
             return true;
-    }
     return s->n_units == 0;
 }
 
@@ -169,13 +158,13 @@ static void put_measures(nset_h5_writer *w, hid_t units, const nset_sorting *s)
     int64_t *whole = room(w, s->n_units, sizeof *whole);
     hsize_t n = s->n_units;
 
-    for (size_t m = 0; m < N_MEASURES && x; m++) {
-        if (!is_defined(s, m))
+    for (size_t i = 0; i < N_PLACES + nset_n_unit_columns && x; i++) {
+        const nset_unit_column *c = column(i);
+        if (!is_defined(s, c))
             continue;
         for (size_t u = 0; u < s->n_units; u++)
-            memcpy(&x[u], (const char *)&s->units[u] + measures[m].at, sizeof x[u]);
-        nset_nwb_column(
-            w, nset_h5w_numbers(w, units, measures[m].name, H5T_IEEE_F64LE, 1, &n, x), measures[m].description);
+            x[u] = nset_unit_value(&s->units[u], c);
+        nset_nwb_column(w, nset_h5w_numbers(w, units, c->name, H5T_IEEE_F64LE, 1, &n, x), c->description);
     }
     for (size_t u = 0; u < s->n_units && whole; u++)
         whole[u] = (int64_t)s->units[u].n_spikes;
@@ -205,13 +194,13 @@ static void put_labels(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 
 void nset_write_nwb_units(nset_h5_writer *w, const nset_sorting *s, const nset_recording *r)
 {
-    const char *columns[16 + N_MEASURES] = { "spike_times", "obs_intervals", "electrodes", "waveform_mean" };
+    const char *columns[MOST_COLUMNS] = { "spike_times", "obs_intervals", "electrodes", "waveform_mean" };
     size_t n = 4;
     hid_t units = nset_h5w_group(w, w->file, "units", "core", "Units");
 
-    for (size_t m = 0; m < N_MEASURES; m++)
-        if (is_defined(s, m))
-            columns[n++] = measures[m].name;
+    for (size_t i = 0; i < N_PLACES + nset_n_unit_columns && n + 4 < MOST_COLUMNS; i++)
+        if (is_defined(s, column(i)))
+            columns[n++] = column(i)->name;
     columns[n++] = "n_spikes";
     columns[n++] = "largest_electrode";
     columns[n++] = "quality";

@@ -8,46 +8,12 @@
 #include <neuroset/file.h>
 #include <neuroset/memory.h>
 
+#include "ephys/unit_columns.h"
 #include "results/npz.h"
 
 static const char *const labels[] = {
     [NSET_LABEL_GOOD] = "good", [NSET_LABEL_MUA] = "mua", [NSET_LABEL_NOISE] = "noise"
 };
-
-#define AT(field) offsetof(nset_unit, field)
-/* The numbers of a row, between n_spikes and label. */
-static const struct {
-    const char *name;
-    size_t at;
-} measures[] = {
-    { "rate_hz", AT(rate_hz) },
-    { "snr", AT(snr) },
-    { "amplitude_uv", AT(amplitude_uv) },
-    { "isi_violations_ratio", AT(isi_violations_ratio) },
-    { "rp_contamination", AT(rp_contamination) },
-    { "presence", AT(presence) },
-    { "amplitude_cutoff", AT(amplitude_cutoff) },
-    { "isolation", AT(isolation) },
-    { "sliding_rp", AT(more.sliding_rp) },
-    { "amplitude_median", AT(more.amplitude_median) },
-    { "amplitude_cv_median", AT(more.amplitude_cv_median) },
-    { "amplitude_cv_range", AT(more.amplitude_cv_range) },
-    { "firing_range", AT(more.firing_range) },
-    { "sync_spike_2", AT(more.sync_spike_2) },
-    { "sync_spike_4", AT(more.sync_spike_4) },
-    { "sync_spike_8", AT(more.sync_spike_8) },
-    { "sd_ratio", AT(more.sd_ratio) },
-    { "drift_ptp", AT(more.drift_ptp) },
-    { "drift_std", AT(more.drift_std) },
-    { "drift_mad", AT(more.drift_mad) },
-    { "peak_to_trough_ms", AT(more.peak_to_trough_ms) },
-    { "trough_half_width_ms", AT(more.trough_half_width_ms) },
-    { "peak_half_width_ms", AT(more.peak_half_width_ms) },
-    { "repolarization_slope", AT(more.repolarization_slope) },
-    { "recovery_slope", AT(more.recovery_slope) },
-    { "peak_to_trough_ratio", AT(more.peak_to_trough_ratio) },
-};
-enum { N_MEASURES = sizeof measures / sizeof *measures };
 
 static void write_text(FILE *f, const char *text)
 {
@@ -67,9 +33,8 @@ static void write_text(FILE *f, const char *text)
 static void write_unit(FILE *f, const nset_unit *u)
 {
     fprintf(f, "%d,%zu,%.6g,%.6g,%.6g,%zu", u->id, u->channel, u->x_um, u->y_um, u->y_um, u->n_spikes);
-    for (size_t i = 0; i < N_MEASURES; i++) {
-        double v;
-        memcpy(&v, (const char *)u + measures[i].at, sizeof v);
+    for (size_t i = 0; i < nset_n_unit_columns; i++) { /* between n_spikes and label */
+        double v = nset_unit_value(u, &nset_unit_columns[i]);
         if (isfinite(v))
             fprintf(f, ",%.6g", v);
         else
@@ -93,8 +58,8 @@ static nset_status write_units(const nset_sorting *s, nset_run_folder *folder, n
         return status;
     f = nset_atomic_stream(file);
     fputs("id,channel,x_um,y_um,depth_um,n_spikes", f);
-    for (size_t i = 0; i < N_MEASURES; i++)
-        fprintf(f, ",%s", measures[i].name);
+    for (size_t i = 0; i < nset_n_unit_columns; i++)
+        fprintf(f, ",%s", nset_unit_columns[i].name);
     fputs(",label,reason\n", f);
     for (size_t i = 0; i < s->n_units; i++)
         write_unit(f, &s->units[i]);

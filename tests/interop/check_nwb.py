@@ -40,15 +40,16 @@ def check_units(units, result):
     rows = list(csv.DictReader(open(result / 'units.csv', newline='')))
     templates = np.load(result / 'phy' / 'templates.npy')[:len(rows)]
     assert len(units) == len(rows), (len(units), len(rows))
-    names = {'rate_hz': 'firing_rate', 'presence': 'presence_ratio'}
     for i, row in enumerate(rows):
         times = z['spike_times_s'][z['spike_labels_seg0'] == i]
         assert np.array_equal(units['spike_times'][i], times), f'spike times of unit {i} differ'
         assert units['quality'][i] == row['label'] and units['quality_reason'][i] == row['reason'], row
         assert units['n_spikes'][i] == len(times) and units['largest_electrode'][i] == int(row['channel'])
-        for key in ('rate_hz', 'snr', 'amplitude_uv', 'presence', 'isolation', 'x_um', 'y_um'):
+        for key in set(row) - {'id', 'channel', 'depth_um', 'n_spikes', 'label', 'reason'}:
             if row[key]:
-                np.testing.assert_allclose(units[names.get(key, key)][i], float(row[key]), rtol=1e-5)
+                np.testing.assert_allclose(units[key][i], float(row[key]), rtol=1e-5)
+            else:
+                assert key not in units.colnames or np.isnan(units[key][i]), key
     if rows:
         np.testing.assert_allclose(units['waveform_mean'][:] * 1e6, templates, rtol=1e-5, atol=1e-5)
         assert units['waveform_mean'].data.attrs['unit'] == 'volts'
