@@ -273,6 +273,31 @@ static bool geometry_from_imro(nset_layout *l, const meta_view *m)
     return true;
 }
 
+/* NP1110: the table tells the banks of 24 groups of channels instead of sites. */
+static bool geometry_from_ultra(nset_layout *l, const meta_view *m)
+{
+    const char *table = nset_spikeglx_value(m->text, "imroTbl");
+    double head[8], e[8];
+    int bank[48];
+
+    if (numbers(group(table, 0), head, 8) < 2 || head[0] != 1110 || !(head[1] >= 0 && head[1] <= 2))
+        return false;
+    for (size_t g = 0; g < 24; g++) {
+        if (numbers(group(table, g + 1), e, 8) != 3 || e[0] != (double)g || !(e[1] >= 0 && e[1] < 16) ||
+            !(e[2] >= 0 && e[2] < 16))
+            return false;
+        bank[2 * g] = (int)e[1];
+        bank[2 * g + 1] = (int)e[2];
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
+        if (!nset_neuropixels_ultra((int)head[1], bank, site, &l->probe.x_um[i], &l->probe.y_um[i]))
+            return false;
+    }
+    nset_layout_fact(l, "geometry", m->path, "imroTbl of part NP1110, %zu contacts", l->n);
+    return true;
+}
+
 static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
 {
     size_t counts[3], acquired[3];
@@ -289,7 +314,7 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
             m->path, counts[0], counts[1], l->n_columns);
     if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
         return status;
-    l->has_places = geometry_from_map(l, m) || geometry_from_imro(l, m);
+    l->has_places = geometry_from_map(l, m) || geometry_from_imro(l, m) || geometry_from_ultra(l, m);
     if ((status = mark_unused(l, m, err)) != NSET_OK)
         return status;
     if (m->n < l->n_columns)
