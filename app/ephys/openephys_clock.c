@@ -71,7 +71,7 @@ static nset_status read_numbers(
             int64_t v = le64(bytes + 8 * i);
             if (*seen + (int64_t)i == 0)
                 *first = v;
-            else if (v != before + 1)
+            else if ((uint64_t)v - (uint64_t)before != 1)
                 note_step(l, *seen + (int64_t)i, (int64_t)((uint64_t)v - (uint64_t)before), &status, err);
             before = v;
         }
