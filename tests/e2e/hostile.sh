@@ -86,10 +86,18 @@ row_coloured() {
     units coloured -eq 0
     told coloured '"events": [0-9]'
 }
-row_line() {
-    simulate --name line --units 0 --hash 0 --noise 0.1 --lfp 0 --line 50 --artefacts 0 --channels 8 --seconds 10
-    sort "$tmp/line.bin" -o "$tmp/line"
+line_only() { # line_only LAYOUT NOISE
+    simulate --name line --layout $1 --units 0 --hash 0 --noise $2 --lfp 0 --line 50 --artefacts 0 --channels 8 --seconds 10
+    sort "$tmp/line.bin" -o "$tmp/line" --overwrite
     units line -eq 0
+}
+row_line() {
+    line_only linear 0.1
+    line_only linear 1
+    line_only np1 1
+}
+row_line_rounded() { # an amplifier's noise far below a count: the rounding follows the line
+    line_only np1 0.1
 }
 row_lfp() {
     simulate --name lfp --units 0 --hash 0 --noise 0.1 --lfp 300 --line 0 --artefacts 0 --channels 8 --seconds 10
@@ -233,8 +241,8 @@ row_gain() {
         told $f 'gain'
     done
 }
-row_rates() {
-    for r in 10000 20000 24414.1 50000; do
+at_rates() { # at_rates HZ...
+    for r in "$@"; do
         simulate --name rate --layout tetrode --channels 4 --units 3 --seconds 20 --rate $r --min-snr 9 --median-snr 12 \
             --artefacts 0 --seed 6
         sort "$tmp/rate.bin" -o "$tmp/rate" --overwrite
@@ -242,6 +250,8 @@ row_rates() {
         grep -q "sample_rate = $r" "$tmp/rate/phy/params.py" || fail "another rate: $(grep sample_rate "$tmp/rate/phy/params.py")"
     done
 }
+row_rates() { at_rates 20000 24414.1 50000; }
+row_rate_10k() { at_rates 10000; }
 row_slow() {
     need four
     change four slow "rate=1000"
@@ -293,8 +303,8 @@ row_drift() {
     [ "$split" = 0 ] || fail "$split units are split in time"
 }
 
-for name in zeros constant white coloured line lfp ten_spikes short samples one_spike one_channel two_channels tetrodes \
-    bad_channels places rails stimulation not_finite volts gain rates slow polarity same burst twins drift; do
+for name in zeros constant white coloured line line_rounded lfp ten_spikes short samples one_spike one_channel two_channels tetrodes \
+    bad_channels places rails stimulation not_finite volts gain rates rate_10k slow polarity same burst twins drift; do
     row $name
 done
 [ $failed = 0 ] || fail "$failed rows"
