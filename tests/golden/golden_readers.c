@@ -226,6 +226,29 @@ static void check_joined(void)
     check("CI1, LFP of the folder", folder, &o, &e);
 }
 
+/* Sites that the maps mark as the reference, by column: u = 0 in snsGeomMap and in snsShankMap. */
+static void check_unused(void)
+{
+    static const struct {
+        const char *file;
+        size_t column;
+    } cases[] = { { "nhp_long/snippet_g0_t0.imec0.lf.bin", 191 }, { "np_ultra_stub/p5_g0_t0.imec0.ap.bin", 191 },
+        { "TEST_20210920_0_g0/TEST_20210920_0_g0_t0.imec0.ap.bin", 127 } };
+    nset_recording_options o = { 0 };
+    char text[4096];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = golden_path(text, sizeof text, "ephys/spikeglx/%s", cases[i].file);
+        nset_recording *r = NULL;
+        nset_error err = { 0 };
+        if (nset_recording_open(&r, &path, 1, &o, &err) != NSET_OK || !r->unused)
+            fail("map of unused sites", cases[i].file, 0, 1);
+        for (size_t c = 0; r && r->unused && c < r->probe.n_channels; c++)
+            check_number("unused", cases[i].file, r->unused[c], r->file_channel[c] == cases[i].column);
+        nset_recording_close(r);
+    }
+}
+
 /* Two experiments, the time between them by the computer's clock; places of NP2000's first 384 sites. */
 static void check_openephys(void)
 {
@@ -378,6 +401,7 @@ int main(void)
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         check_stream(root, &streams[i]);
     check_joined();
+    check_unused();
     check_openephys();
     check_legacy();
     check_raws(root);
