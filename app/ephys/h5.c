@@ -111,6 +111,20 @@ bool nset_h5_number(double *out, hid_t object, const char *attribute)
     return ok;
 }
 
+hid_t nset_h5_follow(hid_t object, const char *attribute)
+{
+    hid_t a = open_scalar(object, attribute), type = a >= 0 ? H5Aget_type(a) : -1, to = -1;
+    hobj_ref_t reference;
+
+    if (type >= 0 && H5Tequal(type, H5T_STD_REF_OBJ) > 0 && H5Aread(a, H5T_STD_REF_OBJ, &reference) >= 0)
+        to = H5Rdereference2(object, H5P_DEFAULT, H5R_OBJECT, &reference);
+    if (type >= 0)
+        H5Tclose(type);
+    if (a >= 0)
+        H5Aclose(a);
+    return to;
+}
+
 int nset_h5_shape(hsize_t *dims, int most, hid_t space)
 {
     int rank = space >= 0 && H5Sis_simple(space) > 0 ? H5Sget_simple_extent_ndims(space) : -1;

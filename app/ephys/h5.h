@@ -23,6 +23,9 @@ bool nset_h5_has(hid_t at, const char *name);
 bool nset_h5_text(char *out, size_t room, hid_t object, const char *attribute);
 bool nset_h5_number(double *out, hid_t object, const char *attribute);
 
+/* The object that an attribute refers to, to be closed; -1 when it is no single reference or leads nowhere. */
+hid_t nset_h5_follow(hid_t object, const char *attribute);
+
 /* Axes of a dataset's or attribute's space: dims (most), -1 when there are more or it is no simple space. */
 int nset_h5_shape(hsize_t *dims, int most, hid_t space);
 

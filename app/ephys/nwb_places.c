@@ -23,18 +23,9 @@ typedef struct table {
 /* The table that the region's attribute refers to, else the usual one. */
 static hid_t open_table(hid_t file, hid_t series)
 {
-    hid_t region = H5Dopen2(series, "electrodes", H5P_DEFAULT), object = -1, a = -1, type = -1;
-    hobj_ref_t reference;
+    hid_t region = H5Dopen2(series, "electrodes", H5P_DEFAULT);
+    hid_t object = region >= 0 ? nset_h5_follow(region, "table") : -1;
 
-    if (region >= 0 && H5Aexists(region, "table") > 0)
-        a = H5Aopen(region, "table", H5P_DEFAULT);
-    type = a >= 0 ? H5Aget_type(a) : -1;
-    if (type >= 0 && H5Tequal(type, H5T_STD_REF_OBJ) > 0 && H5Aread(a, H5T_STD_REF_OBJ, &reference) >= 0)
-        object = H5Rdereference2(region, H5P_DEFAULT, H5R_OBJECT, &reference);
-    if (type >= 0)
-        H5Tclose(type);
-    if (a >= 0)
-        H5Aclose(a);
     if (region >= 0)
         H5Dclose(region);
     if (object >= 0 && H5Iget_type(object) != H5I_GROUP) {

@@ -128,25 +128,35 @@ static nset_status use_timestamps(nset_layout *l, hid_t data, int64_t n_frames, 
     return NSET_OK;
 }
 
+static nset_status use_start(nset_layout *l, hid_t series, const char *path, nset_error *err)
+{
+    double *start = NULL;
+    size_t n;
+    hid_t data;
+    nset_status status = nset_h5_doubles(&start, &n, series, "starting_time", 1, path, err);
+
+    if (status != NSET_OK)
+        return status;
+    l->start_s = n == 1 && isfinite(start[0]) ? start[0] : 0;
+    nset_free(start);
+    data = H5Dopen2(series, "starting_time", H5P_DEFAULT);
+    if (nset_h5_number(&l->rate_hz, data, "rate"))
+        nset_layout_fact(l, "rate", path, "%.12g Hz", l->rate_hz);
+    H5Dclose(data);
+    return NSET_OK;
+}
+
 nset_status nset_nwb_times(nset_layout *l, hid_t series, int64_t n_frames, const char *path, nset_error *err)
 {
-    bool timed = nset_h5_has(series, "timestamps"), started = nset_h5_has(series, "starting_time");
-    hid_t data = timed || started ? H5Dopen2(series, timed ? "timestamps" : "starting_time", H5P_DEFAULT) : -1;
-    nset_status status = NSET_OK;
-    double start = 0;
+    nset_status status;
+    hid_t data;
 
-    if ((timed || started) && data < 0)
-        return nset_h5_fail(err, path, "the times cannot be opened");
-    if (timed) {
-        status = use_timestamps(l, data, n_frames, path, err);
-    } else if (started) {
-        if (H5Dread(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &start) < 0)
-            status = nset_h5_fail(err, path, "starting_time cannot be read as a number");
-        l->start_s = isfinite(start) ? start : 0;
-        if (nset_h5_number(&l->rate_hz, data, "rate"))
-            nset_layout_fact(l, "rate", path, "%.12g Hz", l->rate_hz);
-    }
-    if (data >= 0)
-        H5Dclose(data);
+    if (!nset_h5_has(series, "timestamps"))
+        return nset_h5_has(series, "starting_time") ? use_start(l, series, path, err) : NSET_OK;
+    data = H5Dopen2(series, "timestamps", H5P_DEFAULT);
+    if (data < 0)
+        return nset_h5_fail(err, path, "timestamps cannot be opened");
+    status = use_timestamps(l, data, n_frames, path, err);
+    H5Dclose(data);
     return status;
 }

@@ -318,6 +318,10 @@ START_TEST(what_is_no_recording_is_refused)
     put_away(series, "channel_conversion", (double[]){ 1, 2, INFINITY }, 3);
     end();
     refused("the scale of column 2");
+    make(true, false);
+    put_away(series, "starting_time", (double[]){ 1, 2, 3 }, 3);
+    end();
+    refused("'starting_time' holds 3 numbers");
     make(true, true);
     H5Adelete(file, "nwb_version");
     end();
