@@ -116,6 +116,17 @@ static nset_status add_file(run_files *files, const char *path, nset_error *err)
 
 /* ---- folders ---- */
 
+/* Other programs have .meta files too. */
+static bool is_meta(const char *path)
+{
+    nset_error err = { 0 };
+    char *text = NULL;
+    bool is = nset_read_text(&text, path, 16 << 20, &err) == NSET_OK && nset_spikeglx_value(text, "nSavedChans");
+
+    nset_free(text);
+    return is;
+}
+
 /* Is there a .meta in the folder that belongs to SpikeGLX? add NULL: only look for one. */
 static nset_status scan(run_files *add, bool *found, const char *folder, int depth, nset_error *err)
 {
@@ -131,7 +142,7 @@ static nset_status scan(run_files *add, bool *found, const char *folder, int dep
         if (name[0] != '.' && status == NSET_OK && !(*found && !add) && !lstat(path, &s)) {
             if (S_ISDIR(s.st_mode) && depth < MOST_DEPTH) {
                 status = scan(add, found, path, depth + 1, err);
-            } else if (S_ISREG(s.st_mode) && ends_with(name, ".meta")) {
+            } else if (S_ISREG(s.st_mode) && ends_with(name, ".meta") && is_meta(path)) {
                 *found = true;
                 status = add ? add_file(add, path, err) : NSET_OK;
             }

@@ -145,6 +145,9 @@ START_TEST(a_folder_is_one_stream_of_it)
     mkdir(path_of("run_g0"), 0777);
     mkdir(path_of("run_g0/run_g0_imec0"), 0777);
     path = path_of("run_g0");
+    fclose(fopen(path_of("run_g0/other.meta"), "w")); /* of another program */
+    ck_assert_int_eq(try_open(&r, &path, 1, false, NULL, why), NSET_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(why, "no reader knows"));
     spikeglx("run_g0/run_g0_imec0/run_g0_t0.imec0.ap", 0, 4, 40, "7");
     spikeglx("run_g0/run_g0_imec0/run_g0_t1.imec0.ap", 4, 4, 50, "7");
     ck_assert_msg(try_open(&r, &path, 1, false, NULL, why) == NSET_OK, "%s", why);
