@@ -1,7 +1,6 @@
 #include "results/run.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,10 +15,13 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "results/part.h"
 
 struct nset_run_folder {
     char *dir, *part; /* final name, name while it is written */
-    bool overwrite;
+    bool overwrite, resume;
+    int lock;
+    char *work; /* start of the names of what stages leave, NULL: they leave nothing */
     json_t *json;
     size_t made;  /* length of the first folder of the way to dir that was not there before; 0: all were */
     char **paths; /* of the files, full */
@@ -35,19 +37,6 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int remove_entry(const char *path, const struct stat *s, int kind, struct FTW *walk)
-{
-    (void)s;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static void release(nset_run_folder *f)
 {
     for (size_t i = 0; i < f->n_paths; i++)
@@ -55,6 +44,8 @@ static void release(nset_run_folder *f)
     nset_free(f->paths);
     nset_free(f->dir);
     nset_free(f->part);
+    nset_free(f->work);
+    nset_part_release(f->lock);
     json_decref(f->json);
     nset_free(f);
 }
@@ -68,12 +59,13 @@ static nset_status make_names(nset_run_folder *f, const char *dir, nset_error *e
     if (n == 0)
         return nset_fail(err, NSET_ERR_ARG, "the result folder has no name");
     f->dir = nset_calloc(n + 1, 1);
-    f->part = nset_calloc(n + 32, 1);
+    f->part = nset_calloc(n + sizeof NSET_PART_SUFFIX, 1);
     f->json = json_object();
     if (!f->dir || !f->part || !f->json)
-        return nset_fail_oom(err, n + 32, 1);
+        return nset_fail_oom(err, n + sizeof NSET_PART_SUFFIX, 1);
     memcpy(f->dir, dir, n);
-    snprintf(f->part, n + 32, "%s.tmp-%ld", f->dir, (long)getpid());
+    memcpy(f->part, dir, n);
+    memcpy(f->part + n, NSET_PART_SUFFIX, sizeof NSET_PART_SUFFIX);
     return NSET_OK;
 }
 
@@ -142,35 +134,136 @@ static void show_state(nset_run_folder *f, const char *state)
     nset_free(path);
 }
 
-nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool overwrite, nset_error *err)
+/* Does run.json in folder say that all of key is done? */
+static bool is_done(const char *folder, const char *key)
 {
-    nset_run_folder *f = nset_calloc(1, sizeof *f);
+    size_t n = strlen(folder) + sizeof "/run.json";
+    char *path = nset_calloc(n, 1);
+    json_t *run;
+    bool done;
+
+    if (!path)
+        return false;
+    snprintf(path, n, "%s/run.json", folder);
+    run = json_load_file(path, 0, NULL);
+    done = json_is_string(json_object_get(run, "made_from")) && json_is_string(json_object_get(run, "status")) &&
+           !strcmp(json_string_value(json_object_get(run, "made_from")), key) &&
+           !strcmp(json_string_value(json_object_get(run, "status")), "done");
+    json_decref(run);
+    nset_free(path);
+    return done;
+}
+
+/* Where stages leave their files; those of other settings, inputs or programs are taken away. */
+static nset_status prepare_work(nset_run_folder *f, const char *key, nset_error *err)
+{
+    size_t n = strlen(f->part) + strlen(key) + 16, kept, dropped;
+
+    json_object_set_new(f->json, "made_from", json_string(key));
+    if (!(f->work = nset_calloc(n, 1)))
+        return nset_fail_oom(err, n, 1);
+    snprintf(f->work, n, "%s/" NSET_PART_WORK, f->part);
+    if (mkdir(f->work, 0777) && errno != EEXIST)
+        return nset_fail(err, NSET_ERR_IO, "%s: cannot be made: %s", f->work, strerror(errno));
+    snprintf(f->work, n, "%s/" NSET_PART_WORK "/%s", f->part, key);
+    nset_part_sift(f->part, key, &kept, &dropped);
+    if (f->resume && kept == 0)
+        nset_say(dropped ? "resume: the run that was cut off had other settings, input or program: starting anew"
+                         : "resume: no run left anything here: starting anew");
+    return NSET_OK;
+}
+
+/* Puts the folder in its place. */
+static nset_status move_in(nset_run_folder *f, nset_error *err)
+{
+    size_t n = strlen(f->dir) + strlen(f->part) + 16;
+    char *path = nset_calloc(n, 1);
+
+    if (!path)
+        return nset_fail_oom(err, n, 1);
+    snprintf(path, n, "%s/" NSET_PART_WORK, f->part);
+    nset_part_remove_tree(path);
+    if (f->overwrite) { /* run.json first: without it no part of the old result is taken for a whole one */
+        snprintf(path, n, "%s/run.json", f->dir);
+        unlink(path);
+        nset_part_remove_tree(f->dir);
+    }
+    nset_free(path);
+    if (rename(f->part, f->dir))
+        return nset_fail(err, NSET_ERR_IO, "%s: cannot be renamed from %s: %s", f->dir, f->part, strerror(errno));
+    return NSET_OK;
+}
+
+/* Claims the folder in which the result is made; *done: the result is there, there is nothing to do. */
+static nset_status claim(nset_run_folder *f, const char *key, bool *done, nset_error *err)
+{
     nset_status status;
     struct stat s;
+    bool there = lstat(f->dir, &s) == 0, ready;
+
+    if (there && !f->overwrite && !(f->resume && is_done(f->dir, key)))
+        return nset_fail(err, NSET_ERR_ARG, "%s exists already; name another folder or say --overwrite", f->dir);
+    if (there && !S_ISDIR(s.st_mode))
+        return nset_fail(err, NSET_ERR_ARG, "%s is not a folder: it is not overwritten", f->dir);
+    if ((status = make_way(f, err)) != NSET_OK || (status = nset_part_claim(&f->lock, f->part, err)) != NSET_OK)
+        return status;
+    ready = f->resume && is_done(f->part, key); /* cut off between its last file and its renaming */
+    if (ready && (f->overwrite || !there)) {
+        *done = true;
+        return move_in(f, err);
+    }
+    *done = f->resume && is_done(f->dir, key);
+    nset_part_empty(f->part, f->resume && !*done);
+    if (*done) {
+        rmdir(f->part);
+        return NSET_OK;
+    }
+    return key ? prepare_work(f, key, err) : NSET_OK;
+}
+
+nset_status nset_run_folder_resume(
+    nset_run_folder **out, const char *dir, bool overwrite, const char *key, bool resume, nset_error *err)
+{
+    nset_run_folder *f = nset_calloc(1, sizeof *f);
+    bool done = false;
+    nset_status status;
 
     if (!f)
         return nset_fail_oom(err, 1, sizeof *f);
+    f->lock = -1;
+    f->overwrite = overwrite;
+    f->resume = resume;
+    f->stage_start = now();
     if ((status = make_names(f, dir, err)) != NSET_OK) {
         release(f);
         return status;
     }
     add_command_line(f->json);
-    f->overwrite = overwrite;
-    f->stage_start = now();
-    if (lstat(f->dir, &s) == 0 && !overwrite)
-        status = nset_fail(err, NSET_ERR_ARG, "%s exists already; name another folder or say --overwrite", f->dir);
-    else if (lstat(f->dir, &s) == 0 && !S_ISDIR(s.st_mode))
-        status = nset_fail(err, NSET_ERR_ARG, "%s is not a folder: it is not overwritten", f->dir);
-    else if ((status = make_way(f, err)) == NSET_OK && mkdir(f->part, 0777))
-        status = nset_fail(err, NSET_ERR_IO, "%s: the result folder cannot be made: %s", f->part, strerror(errno));
-    if (status != NSET_OK) {
-        unmake_way(f);
-        release(f);
-        return status;
+    status = claim(f, key, &done, err);
+    if (status == NSET_OK && !done) {
+        show_state(f, "running");
+        *out = f;
+        return NSET_OK;
     }
-    show_state(f, "running");
-    *out = f;
-    return NSET_OK;
+    if (status == NSET_OK) {
+        nset_say("resume: %s is done", f->dir);
+    } else {
+        if (f->lock >= 0 && !done)
+            nset_part_remove_tree(f->part);
+        unmake_way(f);
+    }
+    release(f);
+    return status;
+}
+
+nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool overwrite, nset_error *err)
+{
+    return nset_run_folder_resume(out, dir, overwrite, NULL, false, err);
+}
+
+const char *nset_run_folder_work(const nset_run_folder *f)
+{
+    return f->work;
 }
 
 static nset_status make_parents(char *path, size_t from, nset_error *err)
@@ -346,12 +439,8 @@ nset_status nset_run_folder_commit(nset_run_folder *f, nset_error *err)
         status = nset_fail_cancelled(err);
         goto fail;
     }
-    if (f->overwrite)
-        remove_tree(f->dir);
-    if (rename(f->part, f->dir)) {
-        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be renamed from %s: %s", f->dir, f->part, strerror(errno));
+    if ((status = move_in(f, err)) != NSET_OK)
         goto fail;
-    }
     release(f);
     return NSET_OK;
 
@@ -360,12 +449,31 @@ fail:
     return status;
 }
 
+/* Whoever asks to go on later, and interrupts, finds what the stages left. */
+static bool keeps_work(nset_run_folder *f)
+{
+    char *slash;
+    bool empty;
+
+    if (!f->resume || !f->work || !nset_cancelled())
+        return false;
+    slash = strrchr(f->work, '/');
+    *slash = '\0';
+    empty = rmdir(f->work) == 0;
+    *slash = '/';
+    if (!empty)
+        nset_say("resume: the stages done are kept in %s; the same command goes on", f->part);
+    return !empty;
+}
+
 void nset_run_folder_abort(nset_run_folder *f)
 {
     if (!f)
         return;
     show_state(f, "failed"); /* what is read if it cannot be taken away */
-    remove_tree(f->part);
-    unmake_way(f);
+    if (!keeps_work(f)) {
+        nset_part_remove_tree(f->part);
+        unmake_way(f);
+    }
     release(f);
 }

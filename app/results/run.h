@@ -1,8 +1,9 @@
 /* A result folder: appears whole or not at all.
  *
- * Everything is written into DIR.tmp-<pid> beside it and renamed at the end; an existing DIR is kept unless overwrite.
- * The folders on the way to DIR are made. run.json is there from the start and is written anew after each stage, its
- * status running; done in the folder that appears, failed in one that could not be taken away.
+ * Everything is written into DIR.tmp-neuroset beside it and renamed at the end; an existing DIR is kept unless
+ * overwrite. The folders on the way to DIR are made. While a run writes, no other may; what a killed one left is
+ * replaced, or gone on with. run.json is there from the start and is written anew after each stage, its status running;
+ * done in the folder that appears, failed in one that could not be taken away or that waits to be gone on with.
  *
  * run.json holds version, command line, settings with their origins, facts, warnings, seconds and bytes per stage, and
  * the hash of the result files.
@@ -18,6 +19,14 @@
 typedef struct nset_run_folder nset_run_folder;
 
 nset_status nset_run_folder_open(nset_run_folder **out, const char *dir, bool overwrite, nset_error *err);
+/* The same for a run whose stages leave files. key: a hash of all that decides the bytes of the result (letters and
+ * digits). resume: what a run of the same key left is kept, else taken away; *out is left alone when its result is
+ * there already. */
+nset_status nset_run_folder_resume(
+    nset_run_folder **out, const char *dir, bool overwrite, const char *key, bool resume, nset_error *err);
+/* Start of the paths of what stages leave, to which they add their names; gone when the result is done. NULL without a
+ * key. Owned by the folder. */
+const char *nset_run_folder_work(const nset_run_folder *f);
 /* Path of a file inside, made with its parent folders; owned by the folder, valid until it is freed. */
 const char *nset_run_folder_path(nset_run_folder *f, const char *name, nset_error *err);
 /* The object that becomes run.json; borrowed. Keys are added by whoever knows them. */

@@ -222,7 +222,7 @@ START_TEST(run_json_tells_the_state_at_any_time)
     nset_run_folder *f = begin("state", false);
     nset_error err = { 0 };
 
-    snprintf(part, sizeof part, "%s.tmp-%ld", at("state"), (long)getpid());
+    snprintf(part, sizeof part, "%s.tmp-neuroset", at("state"));
     assert_status(part, "running");
     nset_run_folder_stage(f, "noise", 0);
     assert_status(part, "running");

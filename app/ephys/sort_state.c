@@ -1,0 +1,363 @@
+#include "ephys/sort_state.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <neuroset/file.h>
+#include <neuroset/memory.h>
+
+#include "ephys/shift.h"
+
+enum { MOST_FACTS = 1 << 26 };
+
+typedef struct head {
+    char kind[16];
+    uint64_t match_size; /* of a match in memory: another layout is another kind */
+    uint64_t n_trains, n_units, n_templates, length, pre, n_channels, n_matches, n_facts;
+} head;
+
+typedef struct train_row {
+    uint64_t n, home, unit;
+    double count;
+    float least, none;
+} train_row;
+
+typedef struct template_row {
+    uint64_t home, unit, n_channels; /* those kept */
+    float norm, least;
+} template_row;
+
+static const char kind[16] = "neuroset sort 1";
+
+/* ---- writing ---- */
+
+typedef struct sink {
+    FILE *f;
+    XXH3_state_t *hash;
+} sink;
+
+static void put(sink *to, const void *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    fwrite(bytes, 1, n, to->f); /* that it failed is seen when the file is committed */
+    XXH3_128bits_update(to->hash, bytes, n);
+}
+
+static void put_trains(sink *to, const nset_trains *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const nset_train *k = &t->train[i];
+        train_row row = { .n = k->n, .home = k->home, .unit = k->unit, .count = k->count, .least = k->least };
+        put(to, &row, sizeof row);
+        put(to, k->sample, k->n * sizeof *k->sample);
+    }
+}
+
+/* Bytes are looked at, not values: -0 is kept too. */
+static bool is_zero(const float *w, size_t length, size_t stride)
+{
+    static const float zero;
+
+    for (size_t s = 0; s < length; s++)
+        if (memcmp(&w[s * stride], &zero, sizeof zero))
+            return false;
+    return true;
+}
+
+/* The channels of each template that are not zero: number, then samples. column (length) is room. */
+static void put_templates(sink *to, const nset_templates *t, float *column)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const float *w = t->data + i * t->length * t->n_channels;
+        template_row row = { .home = t->home[i], .unit = t->unit[i], .norm = t->norm[i], .least = t->least[i] };
+        for (size_t c = 0; c < t->n_channels; c++)
+            row.n_channels += !is_zero(w + c, t->length, t->n_channels);
+        put(to, &row, sizeof row);
+        for (uint64_t c = 0; c < t->n_channels; c++) {
+            if (is_zero(w + c, t->length, t->n_channels))
+                continue;
+            for (size_t s = 0; s < t->length; s++)
+                column[s] = w[s * t->n_channels + c];
+            put(to, &c, sizeof c);
+            put(to, column, t->length * sizeof *column);
+        }
+    }
+}
+
+nset_status nset_sort_state_write(const char *path, const nset_sort_state *s, nset_error *err)
+{
+    const nset_templates *t = s->templates;
+    char *facts = json_dumps(s->facts, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    float *column = nset_calloc(t->length, sizeof *column);
+    sink to = { .hash = XXH3_createState() };
+    nset_atomic_file *file = NULL;
+    XXH128_canonical_t sum;
+    nset_status status;
+    head h = { .match_size = sizeof *s->matches->match,
+        .n_trains = s->trains->n,
+        .n_units = s->trains->n_units,
+        .n_templates = t->n,
+        .length = t->length,
+        .pre = t->pre,
+        .n_channels = t->n_channels,
+        .n_matches = s->matches->n };
+
+    if (!facts || !column || !to.hash) {
+        status = nset_fail_oom(err, t->length, sizeof *column);
+        goto done;
+    }
+    if ((status = nset_atomic_open(&file, path, err)) != NSET_OK)
+        goto done;
+    to.f = nset_atomic_stream(file);
+    memcpy(h.kind, kind, sizeof kind);
+    h.n_facts = strlen(facts);
+    XXH3_128bits_reset(to.hash);
+    put(&to, &h, sizeof h);
+    put_trains(&to, s->trains);
+    put_templates(&to, t, column);
+    put(&to, s->matches->match, s->matches->n * sizeof *s->matches->match);
+    put(&to, facts, h.n_facts);
+    XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(to.hash));
+    fwrite(&sum, 1, sizeof sum, to.f);
+    status = nset_atomic_commit(file, err);
+
+done:
+    XXH3_freeState(to.hash);
+    nset_free(column);
+    free(facts);
+    return status;
+}
+
+/* ---- reading ---- */
+
+typedef struct well {
+    FILE *f;
+    uint64_t left; /* bytes before the sum */
+    const char *path;
+    const nset_sort_frame *frame;
+    head h;
+} well;
+
+static nset_status damaged(const well *from, nset_error *err)
+{
+    return nset_fail(err, NSET_ERR_FORMAT, "%s: damaged, or of another recording", from->path);
+}
+
+static nset_status take(well *from, void *bytes, size_t n, nset_error *err)
+{
+    if (n > from->left || (n && fread(bytes, 1, n, from->f) != n))
+        return damaged(from, err);
+    from->left -= n;
+    return NSET_OK;
+}
+
+/* Is the sum at the end of the file, of the system's size, that of what stands before? Asked first: a false count would
+ * take much memory. */
+static nset_status check_sum(well *from, off_t size, nset_error *err)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    XXH128_canonical_t sum, found;
+    unsigned char block[16384];
+    nset_status status = NSET_OK;
+
+    if (!hash)
+        return nset_fail_oom(err, 1, 512);
+    XXH3_128bits_reset(hash);
+    from->left = size < (off_t)sizeof sum ? 0 : (uint64_t)size - sizeof sum;
+    for (uint64_t left = from->left; left > 0 && status == NSET_OK;) {
+        size_t n = left < sizeof block ? (size_t)left : sizeof block;
+        if (fread(block, 1, n, from->f) != n)
+            status = damaged(from, err);
+        XXH3_128bits_update(hash, block, n);
+        left -= n;
+    }
+    XXH128_canonicalFromHash(&found, XXH3_128bits_digest(hash));
+    XXH3_freeState(hash);
+    if (status != NSET_OK || fread(&sum, 1, sizeof sum, from->f) != sizeof sum || memcmp(&sum, &found, sizeof sum))
+        return damaged(from, err);
+    rewind(from->f);
+    return NSET_OK;
+}
+
+/* May n things of size bytes still come? */
+static bool may_come(const well *from, uint64_t n, size_t size)
+{
+    return n <= from->left / size;
+}
+
+/* Spikes lie in the recording, give or take a second by which templates were moved. */
+static bool is_sample(const nset_sort_frame *f, int64_t sample)
+{
+    return (double)sample >= -f->rate_hz && (double)sample < (double)f->n_samples + f->rate_hz;
+}
+
+static nset_status take_head(well *from, nset_error *err)
+{
+    const head *h = &from->h;
+    nset_status status;
+    nset_templates t;
+
+    if ((status = take(from, &from->h, sizeof from->h, err)) != NSET_OK)
+        return status;
+    if (memcmp(h->kind, kind, sizeof kind) || h->match_size != sizeof(nset_match) || h->n_facts > MOST_FACTS ||
+        h->n_channels != from->frame->n_channels || !may_come(from, h->n_trains, sizeof(train_row)) ||
+        !may_come(from, h->n_templates, sizeof(template_row)) || !may_come(from, h->n_matches, sizeof(nset_match)) ||
+        h->n_templates > h->n_trains)
+        return damaged(from, err);
+    if ((status = nset_templates_init(&t, 0, from->frame->n_channels, from->frame->rate_hz, err)) != NSET_OK)
+        return status;
+    if (h->length != t.length || h->pre != t.pre)
+        status = damaged(from, err);
+    nset_templates_fini(&t);
+    return status;
+}
+
+static nset_status take_train(well *from, nset_trains *t, nset_error *err)
+{
+    train_row row;
+    nset_train *k;
+    nset_status status;
+
+    if ((status = take(from, &row, sizeof row, err)) != NSET_OK)
+        return status;
+    if (!may_come(from, row.n, sizeof *k->sample) || row.home >= from->h.n_channels || row.unit >= from->h.n_units)
+        return damaged(from, err);
+    k = &t->train[t->n];
+    *k = (nset_train){ .home = row.home, .unit = row.unit, .count = row.count, .least = row.least };
+    if ((status = nset_grow(&k->sample, &k->capacity, row.n, sizeof *k->sample, err)) != NSET_OK)
+        return status;
+    t->n++;
+    k->n = row.n;
+    if ((status = take(from, k->sample, k->n * sizeof *k->sample, err)) != NSET_OK)
+        return status;
+    for (size_t i = 0; i < k->n; i++)
+        if (!is_sample(from->frame, k->sample[i]) || (i && k->sample[i] < k->sample[i - 1]))
+            return damaged(from, err);
+    return NSET_OK;
+}
+
+static nset_status take_template(well *from, nset_templates *t, size_t i, float *column, nset_error *err)
+{
+    float *w = t->data + i * t->length * t->n_channels;
+    template_row row;
+    nset_status status;
+
+    if ((status = take(from, &row, sizeof row, err)) != NSET_OK)
+        return status;
+    if (row.home >= t->n_channels || row.unit >= from->h.n_units || row.n_channels > t->n_channels)
+        return damaged(from, err);
+    t->home[i] = row.home;
+    t->unit[i] = row.unit;
+    t->norm[i] = row.norm;
+    t->least[i] = row.least;
+    for (uint64_t k = 0; k < row.n_channels; k++) {
+        uint64_t c;
+        if ((status = take(from, &c, sizeof c, err)) != NSET_OK ||
+            (status = take(from, column, t->length * sizeof *column, err)) != NSET_OK)
+            return status;
+        if (c >= t->n_channels)
+            return damaged(from, err);
+        for (size_t s = 0; s < t->length; s++)
+            w[s * t->n_channels + c] = column[s];
+    }
+    return NSET_OK;
+}
+
+static nset_status take_matches(well *from, nset_matches *m, const nset_templates *t, nset_error *err)
+{
+    int64_t n = (int64_t)t->n;
+    nset_status status;
+
+    if (!may_come(from, from->h.n_matches, sizeof *m->match))
+        return damaged(from, err);
+    if ((status = nset_grow(&m->match, &m->capacity, from->h.n_matches, sizeof *m->match, err)) != NSET_OK)
+        return status;
+    m->n = from->h.n_matches;
+    if ((status = take(from, m->match, m->n * sizeof *m->match, err)) != NSET_OK)
+        return status;
+    for (size_t i = 0; i < t->n && m->n; i++) /* matched templates were linked: units are counted as they are */
+        if (t->unit[i] >= t->n)
+            return damaged(from, err);
+    for (size_t i = 0; i < m->n; i++) {
+        const nset_match *k = &m->match[i];
+        if (!is_sample(from->frame, k->sample) || k->unit < 0 || k->unit >= n || k->second < -1 || k->second >= n ||
+            k->shift >= NSET_SHIFTS)
+            return damaged(from, err);
+    }
+    return NSET_OK;
+}
+
+static nset_status take_facts(well *from, json_t **facts, nset_error *err)
+{
+    size_t n = from->h.n_facts;
+    char *text;
+    nset_status status;
+
+    if (from->left != n)
+        return damaged(from, err);
+    if (!(text = nset_calloc(n + 1, 1)))
+        return nset_fail_oom(err, n + 1, 1);
+    if ((status = take(from, text, n, err)) == NSET_OK) {
+        *facts = json_loadb(text, n, 0, NULL);
+        if (!json_is_object(*facts))
+            status = damaged(from, err);
+    }
+    nset_free(text);
+    return status;
+}
+
+static nset_status take_all(well *from, nset_sort_state *s, json_t **facts, nset_error *err)
+{
+    nset_trains *trains = s->trains;
+    float *column = NULL;
+    nset_status status;
+
+    if ((status = take_head(from, err)) != NSET_OK || (status = nset_grow(&trains->train, &trains->capacity,
+                                                           from->h.n_trains, sizeof *trains->train, err)) != NSET_OK)
+        return status;
+    while (trains->n < from->h.n_trains)
+        if ((status = take_train(from, trains, err)) != NSET_OK)
+            return status;
+    trains->n_units = from->h.n_units;
+    if ((status = nset_templates_init(
+             s->templates, from->h.n_templates, from->h.n_channels, from->frame->rate_hz, err)) != NSET_OK)
+        return status;
+    if (!(column = nset_calloc(from->h.length, sizeof *column)))
+        return nset_fail_oom(err, from->h.length, sizeof *column);
+    for (size_t i = 0; i < from->h.n_templates && status == NSET_OK; i++)
+        status = take_template(from, s->templates, i, column, err);
+    nset_free(column);
+    if (status == NSET_OK && (status = take_matches(from, s->matches, s->templates, err)) == NSET_OK)
+        status = take_facts(from, facts, err);
+    return status;
+}
+
+nset_status nset_sort_state_read(const char *path, const nset_sort_frame *frame, nset_sort_state *s, nset_error *err)
+{
+    well from = { .path = path, .frame = frame, .f = fopen(path, "rb") };
+    json_t *facts = NULL;
+    nset_status status;
+    struct stat size;
+
+    if (!from.f || fstat(fileno(from.f), &size) || !S_ISREG(size.st_mode))
+        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be read: %s", path, strerror(from.f ? EINVAL : errno));
+    else if ((status = check_sum(&from, size.st_size, err)) == NSET_OK)
+        status = take_all(&from, s, &facts, err);
+    if (status == NSET_OK) {
+        json_object_update(s->facts, facts);
+    } else {
+        nset_trains_fini(s->trains);
+        nset_templates_fini(s->templates);
+        nset_matches_fini(s->matches);
+    }
+    json_decref(facts);
+    if (from.f)
+        fclose(from.f);
+    return status;
+}
