@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "commands/commands.h"
 #include "commands/recording_options.h"
+#include "commands/sort_key.h"
 #include "ephys/bad_channels.h"
 #include "ephys/nwb_metadata.h"
 #include "ephys/phy_features.h"
@@ -21,7 +22,7 @@ typedef struct sort_settings {
     nset_recording_settings in;
     const char *output, *model, *reference, *metadata, *features;
     double threshold;
-    bool overwrite, keep_bad, nwb;
+    bool overwrite, resume, keep_bad, nwb;
 } sort_settings;
 
 enum { LEAST_HZ = 5000 };
@@ -30,6 +31,10 @@ enum { LEAST_HZ = 5000 };
 static const opt_spec options[] = {
     { .name = "output", .letter = 'o', .type = OPT_TEXT, .at = AT(output), .unit = "DIR", .help = "result folder" },
     { .name = "overwrite", .type = OPT_FLAG, .at = AT(overwrite), .help = "replace an existing result folder" },
+    { .name = "resume",
+        .type = OPT_FLAG,
+        .at = AT(resume),
+        .help = "go on where a run of the same settings and input was cut off; the result does not depend on it" },
     { .name = "threshold",
         .letter = 't',
         .type = OPT_FLOAT,
@@ -133,6 +138,7 @@ static nset_status work(const sort_settings *s, const nset_recording *r, nset_ru
         .memory = s->common.memory,
         .seed = (uint64_t)s->common.seed,
         .model = model,
+        .work = nset_run_folder_work(folder),
         .after = strcmp(s->features, "none") ? write_features : NULL,
         .after_ctx = &phy };
     json_t *found = json_object();
@@ -201,7 +207,7 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     nset_run_folder *folder = NULL;
     nset_recording *r = NULL, *good = NULL;
     nset_workers *workers = NULL;
-    char model[4096];
+    char model[4096], key[NSET_SORT_KEY];
     json_t *json, *line, *metadata = NULL;
     nset_status status;
     size_t i;
@@ -214,7 +220,9 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
         (status = nset_model_find(model, sizeof model, s->model, err)) != NSET_OK ||
         (status = nset_recording_open(&r, args, n_args, &in, err)) != NSET_OK ||
         (status = check_sortable(r, err)) != NSET_OK ||
-        (status = nset_run_folder_open(&folder, s->output, s->overwrite, err)) != NSET_OK ||
+        (status = nset_sort_key(key, r, args, n_args, origins, metadata, model, err)) != NSET_OK ||
+        (status = nset_run_folder_resume(&folder, s->output, s->overwrite, key, s->resume, err)) != NSET_OK ||
+        !folder || /* the result is there */
         (status = nset_workers_create(&workers, (size_t)s->common.threads, err)) != NSET_OK)
         goto done;
     json = nset_run_folder_json(folder);

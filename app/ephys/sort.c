@@ -1,7 +1,9 @@
 #include "ephys/sort.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <neuroset/memory.h>
 
@@ -11,9 +13,10 @@
 #include "ephys/link.h"
 #include "ephys/match.h"
 #include "ephys/regroup.h"
+#include "ephys/sort_state.h"
 #include "ephys/units.h"
 
-enum { ROUNDS = 2, LEAST_SPIKES = 20, LEARN_SECONDS = 300 };
+enum { LEAST_SPIKES = 20, LEARN_SECONDS = 300 };
 #define LEAST_NORM 4.f /* smaller templates are matched everywhere */
 #define NEAR_UM 60.    /* events exclude each other */
 #define WIDE_UM 200.   /* a template's channels around its home */
@@ -29,6 +32,7 @@ typedef struct sorter {
     size_t n_all, n_learn;
     nset_trains trains;
     nset_templates templates;
+    nset_matches matches; /* of the last pass */
     json_t *facts;
     nset_sort_stage stage;
     void *stage_ctx;
@@ -219,50 +223,6 @@ static void drop_small_units(nset_matches *m, const nset_templates *t, size_t *c
     m->n = n;
 }
 
-static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
-{
-    nset_matches m = { 0 };
-    size_t *count = NULL;
-    nset_status status;
-
-    if ((status = find_trains(s, err)) != NSET_OK || (status = learn_and_merge(s, err)) != NSET_OK ||
-        (status = prune(s, err)) != NSET_OK)
-        return status;
-    tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
-    for (int round = 0; round < ROUNDS; round++)
-        if ((status = refine(s, err)) != NSET_OK)
-            return status;
-    if ((status = link_templates(s, err)) != NSET_OK)
-        return status;
-    if ((status = match(s, &m, s->all, s->n_all, err)) != NSET_OK || (status = weigh_sizes(s, &m, err)) != NSET_OK) {
-        nset_matches_fini(&m);
-        return status;
-    }
-    drop_hash(&m, &s->templates);
-    if ((count = nset_calloc(s->templates.n, sizeof *count))) {
-        drop_small_units(&m, &s->templates, count);
-        nset_progress_begin("measure", (double)s->n_learn, "segments");
-        status = nset_units_make(out, s->w, &s->recording->probe, &m, &s->templates, s->learn, s->n_learn, err);
-        tell(s, "measure", 0);
-    } else {
-        status = nset_fail_oom(err, s->templates.n, sizeof *count);
-    }
-    nset_free(count);
-    nset_matches_fini(&m);
-    return status;
-}
-
-static nset_status empty_sorting(sorter *s, nset_sorting **out, nset_error *err)
-{
-    nset_matches none = { 0 };
-    nset_status status;
-
-    nset_templates_fini(&s->templates);
-    status = nset_templates_init(&s->templates, 0, nset_whitened_channels(s->w), nset_whitened_rate(s->w), err);
-    return status != NSET_OK ? status
-                             : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, err);
-}
-
 static void keep_facts(sorter *s)
 {
     const int64_t(*spans)[2];
@@ -274,6 +234,121 @@ static void keep_facts(sorter *s)
     json_object_set_new(s->facts, "blanked_samples", list);
     json_object_set_new(s->facts, "learnt_from_segments", json_integer((json_int_t)s->n_learn));
     json_object_set_new(s->facts, "segments", json_integer((json_int_t)s->n_all));
+}
+
+static nset_status find_templates(sorter *s, nset_error *err)
+{
+    nset_status status;
+
+    if ((status = find_trains(s, err)) != NSET_OK || (status = learn_and_merge(s, err)) != NSET_OK ||
+        (status = prune(s, err)) != NSET_OK)
+        return status;
+    tell(s, "templates", s->templates.n * s->templates.length * s->templates.n_channels * sizeof(float));
+    return NSET_OK;
+}
+
+/* The spikes of the whole recording. */
+static nset_status find_spikes(sorter *s, nset_error *err)
+{
+    nset_matches *m = &s->matches;
+    size_t *count;
+    nset_status status;
+
+    if ((status = link_templates(s, err)) != NSET_OK || (status = match(s, m, s->all, s->n_all, err)) != NSET_OK ||
+        (status = weigh_sizes(s, m, err)) != NSET_OK)
+        return status;
+    drop_hash(m, &s->templates);
+    if (!(count = nset_calloc(s->templates.n, sizeof *count)))
+        return nset_fail_oom(err, s->templates.n, sizeof *count);
+    drop_small_units(m, &s->templates, count);
+    nset_free(count);
+    keep_facts(s); /* every segment has been read now */
+    return NSET_OK;
+}
+
+/* ---- steps, and what they leave ---- */
+
+/* Each starts from what sort_state.h keeps, and from nothing else that an earlier one found. */
+static const struct step {
+    const char *name; /* of its file; each its own */
+    nset_status (*run)(sorter *s, nset_error *err);
+} steps[] = {
+    { "templates", find_templates },
+    { "round-1", refine },
+    { "round-2", refine },
+    { "spikes", find_spikes },
+};
+enum { STEPS = sizeof steps / sizeof *steps, PATH = 4096 };
+
+static void state_path(const sorter *s, size_t step, char path[PATH])
+{
+    snprintf(path, PATH, "%s-%s.state", s->options->work, steps[step].name);
+}
+
+static nset_sort_state state_of(sorter *s)
+{
+    return (nset_sort_state){ &s->trains, &s->templates, &s->matches, s->facts };
+}
+
+static nset_status leave(sorter *s, size_t step, nset_error *err)
+{
+    nset_sort_state state = state_of(s);
+    char path[PATH];
+
+    if (!s->options->work)
+        return NSET_OK;
+    state_path(s, step, path);
+    return nset_sort_state_write(path, &state, err);
+}
+
+/* How many steps an earlier run has done: those up to the last file that can be read. */
+static size_t pick_up(sorter *s)
+{
+    nset_sort_frame frame = { nset_whitened_channels(s->w), nset_whitened_samples(s->w), nset_whitened_rate(s->w) };
+    nset_sort_state state = state_of(s);
+    char path[PATH];
+
+    for (size_t done = s->options->work ? STEPS : 0; done > 0; done--) {
+        nset_error err = { 0 };
+        state_path(s, done - 1, path);
+        if (access(path, F_OK))
+            continue;
+        if (nset_sort_state_read(path, &frame, &state, &err) == NSET_OK) {
+            json_object_set_new(s->facts, "resumed_after", json_string(steps[done - 1].name));
+            nset_say("resume: going on after %s", steps[done - 1].name);
+            return done;
+        }
+        nset_say("resume: %s; that step is done again", err.text);
+    }
+    return 0;
+}
+
+static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
+{
+    nset_status status = NSET_OK;
+
+    for (size_t i = pick_up(s); i < STEPS && status == NSET_OK; i++)
+        if ((status = steps[i].run(s, err)) == NSET_OK)
+            status = leave(s, i, err);
+    if (status != NSET_OK)
+        return status;
+    nset_progress_begin("measure", (double)s->n_learn, "segments");
+    status = nset_units_make(out, s->w, &s->recording->probe, &s->matches, &s->templates, s->learn, s->n_learn, err);
+    nset_matches_fini(&s->matches);
+    tell(s, "measure", 0);
+    return status;
+}
+
+static nset_status empty_sorting(sorter *s, nset_sorting **out, nset_error *err)
+{
+    nset_matches none = { 0 };
+    nset_status status;
+
+    nset_templates_fini(&s->templates);
+    status = nset_templates_init(&s->templates, 0, nset_whitened_channels(s->w), nset_whitened_rate(s->w), err);
+    keep_facts(s);
+    return status != NSET_OK ? status
+                             : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, err);
 }
 
 nset_status nset_sort(nset_sorting **out, json_t *facts, const nset_recording *recording,
@@ -297,13 +372,13 @@ nset_status nset_sort(nset_sorting **out, json_t *facts, const nset_recording *r
         (status = nset_neighbours_init(&s.wide, &recording->probe, WIDE_UM, err)) != NSET_OK)
         goto done;
     status = nset_whitened_is_silent(s.w) ? empty_sorting(&s, out, err) : run(&s, out, err);
-    keep_facts(&s);
     if (status == NSET_OK && options->after)
         status = options->after(options->after_ctx, *out, &recording->probe, s.w, s.learn, s.n_learn, err);
 
 done:
     nset_trains_fini(&s.trains);
     nset_templates_fini(&s.templates);
+    nset_matches_fini(&s.matches);
     nset_neighbours_fini(&s.near);
     nset_neighbours_fini(&s.wide);
     nset_free(s.all);

@@ -19,6 +19,7 @@ typedef struct nset_sort_options {
     size_t memory;    /* bytes buffers may take */
     uint64_t seed;
     const char *model;     /* file of the event network */
+    const char *work;      /* start of the paths of what steps leave, and are gone on from; NULL: they leave nothing */
     nset_sort_after after; /* may be NULL */
     void *after_ctx;
 } nset_sort_options;

@@ -1,0 +1,148 @@
+#!/bin/sh
+# Killed at random moments and resumed, neuroset sort ends with the same bytes. NEUROSET_KILLS: how many times.
+. "$(dirname "$0")/common.sh"
+kills=${NEUROSET_KILLS:-10} seed=${NEUROSET_KILL_SEED:-1}
+"$neuroset" simulate recording -o "$tmp/rec" --layout linear --channels 6 --units 5 --median-snr 10 --seconds 10 --seed 3 -q
+rec=$tmp/rec/recording.bin
+run() { "$neuroset" sort "$rec" --threads 2 "$@"; }
+files() { (cd "$1" && find . -type f ! -name run.json | LC_ALL=C sort); }
+
+start=$(date +%s%N)
+"$neuroset" sort "$rec" -o "$tmp/whole" --threads 2 -q
+length=$((($(date +%s%N) - start) / 1000000)) # ms
+files "$tmp/whole" >"$tmp/names"
+[ "$(wc -l <"$tmp/whole/units.csv")" -ge 3 ] || fail 'too few units to tell anything'
+
+# check_same DIR: what a run that was cut off ended with
+check_same() {
+    files "$1" >"$tmp/names.found"
+    cmp "$tmp/names" "$tmp/names.found" || fail "$1 holds other files"
+    while read -r name; do
+        cmp -s "$tmp/whole/$name" "$1/$name" || fail "$1/$name differs from that of a whole run"
+    done <"$tmp/names"
+    grep -q '"status": "done"' "$1/run.json" || fail "$1/run.json does not say done"
+    nothing_left_beside "$1"
+}
+nothing_left_beside() {
+    for f in "$1".tmp-* "$1"/.work; do
+        [ ! -e "$f" ] || fail "$f is left behind"
+    done
+}
+
+# start_and_kill MS ARGUMENT...: kill -9 after that many milliseconds
+start_and_kill() {
+    ms=$1
+    shift
+    "$neuroset" sort "$rec" --threads 2 -q "$@" &
+    pid=$!
+    sleep "$(awk "BEGIN { print $ms / 1000 }")"
+    kill -9 $pid 2>/dev/null || :
+    wait $pid 2>/dev/null || :
+}
+
+# start_until STEP DIR: killed once that step has left its file
+start_until() {
+    "$neuroset" sort "$rec" -o "$2" --threads 2 -q &
+    pid=$!
+    while ! ls "$2.tmp-neuroset/.work/"*-"$1".state >/dev/null 2>&1; do
+        kill -0 $pid 2>/dev/null || fail "ended before it could be killed after $1"
+        sleep .002
+    done
+    kill -9 $pid
+    wait $pid 2>/dev/null || :
+}
+
+# every third run is killed once more while it goes on
+awk "BEGIN { srand($seed); for (i = 1; i <= $kills; i++) print i, int(rand() * 1.02 * $length), int(rand() * $length * .6) }" \
+    >"$tmp/moments"
+gone_on=0
+while read -r i first second; do
+    start_and_kill "$first" -o "$tmp/k$i"
+    part=$tmp/k$i.tmp-neuroset
+    if [ -e "$part/run.json" ]; then
+        grep -q '"status": "\(running\|done\)"' "$part/run.json" || fail "run.json after $first ms says neither running nor done"
+    fi
+    [ $((i % 3)) != 0 ] || [ -e "$tmp/k$i" ] || start_and_kill "$second" -o "$tmp/k$i" --resume
+    run -o "$tmp/k$i" --resume 2>"$tmp/stderr" || { cat "$tmp/stderr"; fail "not resumed after $first ms"; }
+    ! grep -q 'going on after' "$tmp/stderr" || gone_on=$((gone_on + 1))
+    check_same "$tmp/k$i"
+    rm -rf "$tmp/k$i"
+done <"$tmp/moments"
+echo "$kills kills in runs of $length ms: the same bytes each time; $gone_on went on from a step's file"
+
+# after each step; the step is said
+for step in templates round-1 round-2 spikes; do
+    start_until $step "$tmp/s"
+    run -o "$tmp/s" --resume 2>"$tmp/stderr"
+    grep -q "resume: going on after" "$tmp/stderr" || fail "not gone on after $step"
+    check_same "$tmp/s"
+    rm -rf "$tmp/s"
+done
+
+# a damaged file: the step before is gone on from, or none
+start_until round-1 "$tmp/d"
+for f in "$tmp/d.tmp-neuroset/.work/"*.state; do
+    head -c 300 "$f" >"$tmp/cut" && cp "$tmp/cut" "$f"
+done
+run -o "$tmp/d" --resume 2>"$tmp/stderr"
+grep -q 'round-1.state: damaged.*done again' "$tmp/stderr" || { cat "$tmp/stderr"; fail 'a damaged file is not told'; }
+check_same "$tmp/d"
+
+# done already; without --resume it is kept as ever
+run -o "$tmp/d" --resume 2>"$tmp/stderr"
+grep -q 'is done' "$tmp/stderr" || fail 'a finished result is not told'
+check_same "$tmp/d"
+expect 2 'exists already' "$neuroset" sort "$rec" -o "$tmp/d" --threads 2 -q
+expect 2 'exists already' "$neuroset" sort "$rec" -o "$tmp/d" --resume --seed 2 -q
+
+# other settings, another input: anew, and said
+start_until round-1 "$tmp/o"
+run -o "$tmp/o" --resume --threshold 4.5 2>"$tmp/stderr"
+grep -q 'other settings, input or program: starting anew' "$tmp/stderr" || fail 'other settings are not told'
+run -o "$tmp/o2" --threshold 4.5 -q
+same "$tmp/o" "$tmp/o2" units.csv spikes.npz
+start_until round-1 "$tmp/i"
+touch "$rec"
+run -o "$tmp/i" --resume 2>"$tmp/stderr"
+grep -q 'starting anew' "$tmp/stderr" || fail 'another input is not told'
+check_same "$tmp/i"
+run -o "$tmp/n" --resume 2>"$tmp/stderr"
+grep -q 'no run left anything here' "$tmp/stderr" || fail 'nothing to go on from is not told'
+check_same "$tmp/n"
+
+# threads, memory and what is told are no other settings; without --resume a left-over is replaced
+start_until round-1 "$tmp/t"
+"$neuroset" sort "$rec" -o "$tmp/t" --resume --threads 1 --memory 256MB 2>"$tmp/stderr"
+grep -q 'going on after' "$tmp/stderr" || fail 'other threads are taken for other settings'
+check_same "$tmp/t"
+start_until round-1 "$tmp/r"
+run -o "$tmp/r" 2>"$tmp/stderr"
+! grep -q 'resume:' "$tmp/stderr" || fail 'gone on without --resume'
+check_same "$tmp/r"
+
+# two runs never make the same folder; what is of no run is not touched
+mkdir -p "$tmp/mine.tmp-neuroset" && echo keep >"$tmp/mine.tmp-neuroset/thesis.txt"
+expect 2 'is in the way' "$neuroset" sort "$rec" -o "$tmp/mine" -q
+[ -s "$tmp/mine.tmp-neuroset/thesis.txt" ] || fail 'a folder of no run was touched'
+"$neuroset" sort "$rec" -o "$tmp/two" --threads 1 -q &
+pid=$!
+while [ ! -e "$tmp/two.tmp-neuroset/run.json" ]; do sleep .002; done
+expect 2 'another run is writing' "$neuroset" sort "$rec" -o "$tmp/two" -q
+wait $pid || fail 'the first of two runs failed'
+check_same "$tmp/two"
+
+# interrupted when it may be gone on with: what is done stays, and run.json says failed
+start_until templates "$tmp/c"
+"$neuroset" sort "$rec" -o "$tmp/c" --threads 1 --resume 2>"$tmp/stderr" &
+pid=$!
+sleep .05
+kill -INT $pid
+code=0
+wait $pid || code=$?
+if [ $code = 5 ]; then
+    grep -q 'the same command goes on' "$tmp/stderr" || fail 'where the steps are kept is not told'
+    grep -q '"status": "failed"' "$tmp/c.tmp-neuroset/run.json" || fail 'run.json does not say failed'
+    run -o "$tmp/c" --resume 2>"$tmp/stderr"
+    grep -q 'going on after' "$tmp/stderr" || fail 'not gone on after an interrupt'
+fi
+check_same "$tmp/c"
