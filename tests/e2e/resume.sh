@@ -2,7 +2,7 @@
 # Killed at random moments and resumed, neuroset sort ends with the same bytes. NEUROSET_KILLS: how many times.
 . "$(dirname "$0")/common.sh"
 kills=${NEUROSET_KILLS:-10} seed=${NEUROSET_KILL_SEED:-1}
-"$neuroset" simulate recording -o "$tmp/rec" --layout linear --channels 6 --units 5 --median-snr 10 --seconds 10 --seed 3 -q
+"$neuroset" simulate recording -o "$tmp/rec" --layout linear --channels 6 --units 5 --median-snr 10 --seconds 20 --seed 3 -q
 rec=$tmp/rec/recording.bin
 run() { "$neuroset" sort "$rec" --threads 2 "$@"; }
 files() { (cd "$1" && find . -type f ! -name run.json | LC_ALL=C sort); }
@@ -29,12 +29,16 @@ nothing_left_beside() {
     done
 }
 
-# start_and_kill MS ARGUMENT...: kill -9 after that many milliseconds
+# start_and_kill MS STEP ARGUMENT...: kill -9 that many milliseconds after the start or, unless -, after STEP left its file
 start_and_kill() {
-    ms=$1
-    shift
-    "$neuroset" sort "$rec" --threads 2 -q "$@" &
+    ms=$1 step=$2
+    shift 2
+    "$neuroset" sort "$rec" --threads 2 -q -o "$@" &
     pid=$!
+    while [ "$step" != - ] && ! ls "$1.tmp-neuroset/.work/"*-"$step".state >/dev/null 2>&1; do
+        kill -0 $pid 2>/dev/null || break
+        sleep .002
+    done
     sleep "$(awk "BEGIN { print $ms / 1000 }")"
     kill -9 $pid 2>/dev/null || :
     wait $pid 2>/dev/null || :
@@ -42,33 +46,32 @@ start_and_kill() {
 
 # start_until STEP DIR: killed once that step has left its file
 start_until() {
-    "$neuroset" sort "$rec" -o "$2" --threads 2 -q &
-    pid=$!
-    while ! ls "$2.tmp-neuroset/.work/"*-"$1".state >/dev/null 2>&1; do
-        kill -0 $pid 2>/dev/null || fail "ended before it could be killed after $1"
-        sleep .002
-    done
-    kill -9 $pid
-    wait $pid 2>/dev/null || :
+    start_and_kill 0 "$1" "$2"
+    [ ! -e "$2" ] || fail "ended before it could be killed after $1"
 }
 
-# every third run is killed once more while it goes on
-awk "BEGIN { srand($seed); for (i = 1; i <= $kills; i++) print i, int(rand() * 1.02 * $length), int(rand() * $length * .6) }" \
-    >"$tmp/moments"
-gone_on=0
-while read -r i first second; do
-    start_and_kill "$first" -o "$tmp/k$i"
+# Half the moments are counted from the start, half from a step's file on; every third run is killed again as it goes on.
+awk -v n="$kills" -v seed="$seed" -v ms="$length" 'BEGIN {
+    srand(seed)
+    split("templates round-1 round-2 spikes", step)
+    for (i = 1; i <= n; i++)
+        print i, int(rand() * ms * (i % 2 ? 1.02 : .08)), i % 2 ? "-" : step[1 + int(rand() * 4)], int(rand() * ms * .6)
+}' >"$tmp/moments"
+gone_on=0 ready=0
+while read -r i first step second; do
+    start_and_kill "$first" "$step" "$tmp/k$i"
     part=$tmp/k$i.tmp-neuroset
     if [ -e "$part/run.json" ]; then
         grep -q '"status": "\(running\|done\)"' "$part/run.json" || fail "run.json after $first ms says neither running nor done"
     fi
-    [ $((i % 3)) != 0 ] || [ -e "$tmp/k$i" ] || start_and_kill "$second" -o "$tmp/k$i" --resume
+    [ $((i % 3)) != 0 ] || [ -e "$tmp/k$i" ] || start_and_kill "$second" - "$tmp/k$i" --resume
     run -o "$tmp/k$i" --resume 2>"$tmp/stderr" || { cat "$tmp/stderr"; fail "not resumed after $first ms"; }
     ! grep -q 'going on after' "$tmp/stderr" || gone_on=$((gone_on + 1))
+    ! grep -q 'is done' "$tmp/stderr" || ready=$((ready + 1))
     check_same "$tmp/k$i"
     rm -rf "$tmp/k$i"
 done <"$tmp/moments"
-echo "$kills kills in runs of $length ms: the same bytes each time; $gone_on went on from a step's file"
+echo "$kills kills in runs of $length ms: the same bytes each time; $gone_on went on from a step's file, $ready were done"
 
 # after each step; the step is said
 for step in templates round-1 round-2 spikes; do
