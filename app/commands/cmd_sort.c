@@ -12,6 +12,7 @@
 #include "ephys/bad_channels.h"
 #include "ephys/nwb_metadata.h"
 #include "ephys/phy_features.h"
+#include "ephys/groups.h"
 #include "ephys/sort.h"
 #include "ephys/write.h"
 #include "ephys/write_nwb.h"
@@ -147,7 +148,7 @@ static nset_status work(const sort_settings *s, const nset_recording *r, nset_ru
     nset_status status;
 
     json_object_set_new(nset_run_folder_json(folder), "found", found);
-    if ((status = nset_sort(&sorting, found, r, &o, workers, on_stage, folder, err)) != NSET_OK)
+    if ((status = nset_sort_groups(&sorting, found, r, &o, workers, on_stage, folder, err)) != NSET_OK)
         return status;
     for (size_t i = 0; i < sorting->n_units; i++)
         good += sorting->units[i].label == NSET_LABEL_GOOD;

@@ -54,6 +54,10 @@ const char *nset_channel_fault_name(nset_channel_fault fault);
 /* Correlation of two channels' band-passed signals; 0 when one is flat. */
 double nset_channel_correlation(const nset_channel_survey *s, size_t a, size_t b);
 
+/* *out := a view of r: channel (n), ascending. r must outlive it. Errors: NSET_ERR_NOMEM. */
+nset_status nset_recording_only(
+    nset_recording **out, const nset_recording *r, const size_t *channel, size_t n, nset_error *err);
+
 /* *out := a view of r without the channels that have a fault; r must outlive it. When none would be left, all stay: it
  * is then the sorter's to find that there is nothing. Errors: NSET_ERR_NOMEM. */
 nset_status nset_recording_without(

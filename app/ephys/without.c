@@ -105,21 +105,14 @@ static nset_status copy_pieces(nset_recording *v, const nset_recording *r, nset_
     return NSET_OK;
 }
 
-nset_status nset_recording_without(
-    nset_recording **out, const nset_recording *r, const nset_channel_survey *s, nset_error *err)
+nset_status nset_recording_only(
+    nset_recording **out, const nset_recording *r, const size_t *channel, size_t n, nset_error *err)
 {
-    size_t n = 0, *keep = nset_calloc(s->n_channels, sizeof *keep);
     nset_recording *v = nset_calloc(1, sizeof *v);
     nset_status status;
 
-    if (!keep || !v) {
-        nset_free(keep);
-        nset_free(v);
-        return nset_fail_oom(err, s->n_channels, sizeof *keep);
-    }
-    for (size_t c = 0; c < s->n_channels; c++)
-        if (s->channel[c].fault == NSET_CHANNEL_GOOD || s->n_bad == s->n_channels)
-            keep[n++] = c;
+    if (!v)
+        return nset_fail_oom(err, 1, sizeof *v);
     *v = *r;
     v->source = NULL;
     v->probe = (nset_probe){ 0 };
@@ -129,12 +122,27 @@ nset_status nset_recording_without(
     v->warnings = json_incref(r->warnings);
     status = copy_pieces(v, r, err);
     if (status == NSET_OK)
-        status = copy_rest(v, r, keep, n, err);
-    nset_free(keep);
+        status = copy_rest(v, r, channel, n, err);
     if (status != NSET_OK)
         nset_recording_close(v);
     else
         *out = v;
+    return status;
+}
+
+nset_status nset_recording_without(
+    nset_recording **out, const nset_recording *r, const nset_channel_survey *s, nset_error *err)
+{
+    size_t n = 0, *keep = nset_calloc(s->n_channels, sizeof *keep);
+    nset_status status;
+
+    if (!keep)
+        return nset_fail_oom(err, s->n_channels, sizeof *keep);
+    for (size_t c = 0; c < s->n_channels; c++)
+        if (s->channel[c].fault == NSET_CHANNEL_GOOD || s->n_bad == s->n_channels)
+            keep[n++] = c;
+    status = nset_recording_only(out, r, keep, n, err);
+    nset_free(keep);
     return status;
 }
 

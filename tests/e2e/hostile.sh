@@ -170,6 +170,9 @@ row_tetrodes() { # each as it is alone
         [ "$(n_units alone)" = 0 ] || accuracy tets alone/spikes.npz .999
     done
     units tets -eq $of_all
+    change tets turned "renumber=9"
+    sort "$tmp/turned.bin" -o "$tmp/turned" --threads 3
+    same "$tmp/tets" "$tmp/turned" spikes.npz units.csv phy/templates.npy
 }
 row_bad_channels() { # more in check.sh
     need probe whole

@@ -7,6 +7,7 @@
 #include <neuroset/memory.h>
 #include <neuroset/random.h>
 #include "ephys/bad_channels.h"
+#include "ephys/groups.h"
 
 enum { C = 8, N = 90000 };
 
@@ -212,6 +213,37 @@ START_TEST(short_recordings_have_no_faults_or_flat_ones)
 }
 END_TEST
 
+START_TEST(groups_are_what_no_spike_reaches_across)
+{
+    static const double x[] = { 0, 300, 0, 600, 750, 751 };
+    static const double y[] = { 0, 0, 190, 0, 0, 10 };
+    static const int shank[] = { 0, 0, 0, 0, 1, 2 };
+    size_t group[6];
+    nset_probe p;
+    nset_error err = { 0 };
+
+    ck_assert_int_eq(nset_probe_init(&p, 6, &err), NSET_OK);
+    for (size_t c = 0; c < 6; c++) {
+        p.x_um[c] = x[c];
+        p.y_um[c] = y[c];
+        p.shank[c] = shank[c];
+    }
+    /* 0 and 2: 190 um; 3 and 4: 150 um from shank to shank; 4 and 5: 10 um */
+    ck_assert_uint_eq(nset_probe_groups(group, &p), 3);
+    ck_assert_uint_eq(group[0], 0);
+    ck_assert_uint_eq(group[1], 1);
+    ck_assert_uint_eq(group[2], 0);
+    for (size_t c = 3; c < 6; c++)
+        ck_assert_uint_eq(group[c], 2);
+    p.x_um[2] = 150; /* a chain: 1 and 2 are 242 um apart, 0 and 2 too */
+    ck_assert_uint_eq(nset_probe_groups(group, &p), 4);
+    p.y_um[2] = 100; /* 180 um each */
+    ck_assert_uint_eq(nset_probe_groups(group, &p), 2);
+    ck_assert_uint_eq(group[1], 0);
+    nset_probe_fini(&p);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("channels");
@@ -225,6 +257,7 @@ int main(void)
     tcase_add_test(t, a_recording_of_bad_channels_alone_keeps_them);
     tcase_add_test(t, of_two_channels_only_a_silent_one_is_bad);
     tcase_add_test(t, short_recordings_have_no_faults_or_flat_ones);
+    tcase_add_test(t, groups_are_what_no_spike_reaches_across);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
