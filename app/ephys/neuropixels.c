@@ -66,6 +66,16 @@ bool nset_neuropixels_place(
     return true;
 }
 
+bool nset_neuropixels_grid(
+    const nset_neuropixels *p, double shank, double column, double row, double *x_um, double *y_um)
+{
+    if (!(shank >= 0 && shank < 64) || !(column >= 0 && column < p->columns) || !(row >= 0 && row < 1e5))
+        return false;
+    *x_um = (int)shank * p->pitch + (int)column * p->dx + ((int)row % 2 ? p->odd : p->even);
+    *y_um = (int)row * p->dy;
+    return true;
+}
+
 /* Column of the site that a channel of NP1110 reads in a bank; row counts from the bank's first row. */
 static int ultra_column(long channel, int bank, int *row)
 {

@@ -15,6 +15,10 @@ const nset_neuropixels *nset_neuropixels_find(const char *part);
 bool nset_neuropixels_place(
     const nset_neuropixels *p, const double *entry, size_t n, int *shank, double *x_um, double *y_um);
 
+/* The same for a site that is told by shank, column and row (snsShankMap). */
+bool nset_neuropixels_grid(
+    const nset_neuropixels *p, double shank, double column, double row, double *x_um, double *y_um);
+
 /* The same for NP1110 (Ultra), whose table tells banks for 24 groups of channels instead of sites: column_mode is 0
  * (inner columns), 1 (outer) or 2 (all), bank (24, 2) the two banks of each group. False when a number is out of range.
  */

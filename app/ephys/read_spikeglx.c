@@ -273,6 +273,27 @@ static bool geometry_from_imro(nset_layout *l, const meta_view *m)
     return true;
 }
 
+/* snsShankMap: (shanks,columns,rows)(s:c:r:used)..., an entry a saved electrode; in metas without the other two. */
+static bool geometry_from_grid(nset_layout *l, const meta_view *m)
+{
+    const char *table = nset_spikeglx_value(m->text, "snsShankMap");
+    const nset_neuropixels *kind;
+    char part[40];
+    double e[4];
+
+    part_number(part, sizeof part, m);
+    if (!(kind = nset_neuropixels_find(part)))
+        return false;
+    for (size_t i = 0; i < l->n; i++) {
+        if (numbers(group(table, i + 1), e, 4) < 4 ||
+            !nset_neuropixels_grid(kind, e[0], e[1], e[2], &l->probe.x_um[i], &l->probe.y_um[i]))
+            return false;
+        l->probe.shank[i] = (int)e[0];
+    }
+    nset_layout_fact(l, "geometry", m->path, "snsShankMap of part %s, %zu contacts", part, l->n);
+    return true;
+}
+
 /* NP1110: the table tells the banks of 24 groups of channels instead of sites. */
 static bool geometry_from_ultra(nset_layout *l, const meta_view *m)
 {
@@ -314,7 +335,8 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
             m->path, counts[0], counts[1], l->n_columns);
     if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
         return status;
-    l->has_places = geometry_from_map(l, m) || geometry_from_imro(l, m) || geometry_from_ultra(l, m);
+    l->has_places =
+        geometry_from_map(l, m) || geometry_from_imro(l, m) || geometry_from_ultra(l, m) || geometry_from_grid(l, m);
     if ((status = mark_unused(l, m, err)) != NSET_OK)
         return status;
     if (m->n < l->n_columns)

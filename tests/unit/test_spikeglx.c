@@ -127,6 +127,26 @@ START_TEST(sites_that_are_not_used_are_not_sorted)
 }
 END_TEST
 
+START_TEST(places_by_shank_column_and_row_where_nothing_else_tells_them)
+{
+    nset_recording *r = open_meta("typeThis=imec\nimSampRate=30000\nimAiRangeMax=0.5\nimMaxInt=8192\nsnsApLfSy=3,0,0\n"
+                                  "imChan0apGain=80\nimDatPrb_pn=NP2010\n"
+                                  "~snsShankMap=(4,2,640)(2:1:7:1)(0:0:0:1)(0:1:0:0)\n",
+        3);
+    static const double x[] = { 27, 59, 2 * 250 + 32 + 27 }, y[] = { 0, 0, 105 };
+    static const size_t column[] = { 1, 2, 0 };
+
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(r->file_channel[i], column[i]);
+        ck_assert_double_eq(r->probe.x_um[i], x[i]);
+        ck_assert_double_eq(r->probe.y_um[i], y[i]);
+        ck_assert_int_eq(r->probe.shank[i], i == 2 ? 2 : 0);
+        ck_assert(r->unused[i] == (i == 1));
+    }
+    nset_recording_close(r);
+}
+END_TEST
+
 START_TEST(analogue_inputs_without_digital_words)
 {
     nset_recording *r = open_meta("typeThis=nidq\nniSampRate=25000\nniAiRangeMax=5\nniMaxInt=16384\nniMNGain=10\n"
@@ -160,6 +180,7 @@ int main(void)
     tcase_add_test(t, gains_belong_to_acquired_channels);
     tcase_add_test(t, probes_of_one_gain_do_not_take_the_reference_for_it);
     tcase_add_test(t, sites_that_are_not_used_are_not_sorted);
+    tcase_add_test(t, places_by_shank_column_and_row_where_nothing_else_tells_them);
     tcase_add_test(t, analogue_inputs_without_digital_words);
     suite_add_tcase(s, t);
     runner = srunner_create(s);
