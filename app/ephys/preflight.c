@@ -8,11 +8,13 @@
 #include "cli/progress.h"
 #include "signal/robust.h"
 
-/* A sort's cost, measured on two cores with simulated recordings of 60 s and 32 and 384 channels. */
-#define SECONDS_FIXED .5
-#define SECONDS_A_CHANNEL_SECOND 8e-4
-#define SPIKES_A_CHANNEL_SECOND 4.
-enum { BYTES_A_SPIKE = 90, BYTES_A_PAIR = 700, READ = 16384, LEAST_CHANNELS = 8 };
+/* A sort's cost: the time that two processors took for simulated recordings of 60 s of 32 channels and 15 s of 96; each
+ * channel is mixed with all others, so it grows with their square. */
+#define SECONDS_FIXED .3
+#define SECONDS_A_CHANNEL_SECOND 9e-4
+#define SECONDS_A_PAIR_SECOND 6e-5
+#define SPIKES_A_CHANNEL_SECOND 3.
+enum { BYTES_A_SPIKE = 220, BYTES_A_PAIR = 100, READ = 16384, LEAST_CHANNELS = 8 };
 #define LEAST_R .06 /* of the best heard channel, for a verdict */
 #define RANK_OK .72
 #define RANK_PERMUTED .66
@@ -195,10 +197,11 @@ static void estimate(nset_preflight *p, const nset_recording *r, size_t memory)
     double seconds = (double)r->source->n_samples / r->source->rate_hz;
     double channels = (double)(p->survey.n_channels - p->survey.n_bad);
 
-    p->sort_seconds = SECONDS_FIXED + SECONDS_A_CHANNEL_SECOND * seconds * channels;
+    p->sort_seconds =
+        SECONDS_FIXED + seconds * channels * (SECONDS_A_CHANNEL_SECOND + SECONDS_A_PAIR_SECOND * channels);
     p->sort_memory = memory;
     p->sort_disk =
-        (size_t)(SPIKES_A_CHANNEL_SECOND * seconds * channels * BYTES_A_SPIKE + channels * channels * BYTES_A_PAIR / 4);
+        (size_t)(SPIKES_A_CHANNEL_SECOND * seconds * channels * BYTES_A_SPIKE + channels * channels * BYTES_A_PAIR);
 }
 
 /* The source tells of the first sample that is not finite when it reads it. */
