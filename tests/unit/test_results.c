@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <neuroset/memory.h>
@@ -231,6 +232,111 @@ START_TEST(run_json_tells_the_state_at_any_time)
 }
 END_TEST
 
+static const char key[] = "00ff", other_key[] = "00fe";
+
+static nset_run_folder *resume(const char *name, bool overwrite, const char *with, bool go_on, nset_status expected)
+{
+    nset_error err = { 0 };
+    nset_run_folder *f = NULL;
+
+    ck_assert_msg(nset_run_folder_resume(&f, at(name), overwrite, with, go_on, &err) == expected, "%s", err.text);
+    return f;
+}
+
+static void leave(nset_run_folder *f, const char *step)
+{
+    char file[400];
+    FILE *out;
+
+    snprintf(file, sizeof file, "%s-%s", nset_run_folder_work(f), step);
+    ck_assert_ptr_nonnull(out = fopen(file, "w"));
+    fclose(out);
+}
+
+/* A run in another process that ends without a word after it has left a step and half a result. */
+static void killed(const char *name, const char *with)
+{
+    pid_t child = fork();
+    int how;
+
+    if (child == 0) {
+        nset_run_folder *f = resume(name, false, with, false, NSET_OK);
+        leave(f, "step");
+        fill(f, "half", "ha");
+        _exit(0);
+    }
+    ck_assert(waitpid(child, &how, 0) == child && how == 0);
+}
+
+START_TEST(a_run_goes_on_from_what_a_killed_one_left)
+{
+    nset_error err = { 0 };
+    nset_run_folder *f;
+
+    killed("cut", key);
+    ck_assert(there("cut.tmp-neuroset/.work/00ff-step") && there("cut.tmp-neuroset/half"));
+    f = resume("cut", false, key, true, NSET_OK);
+    ck_assert(there("cut.tmp-neuroset/.work/00ff-step") && !there("cut.tmp-neuroset/half"));
+    fill(f, "whole", "whole");
+    ck_assert_msg(nset_run_folder_commit(f, &err) == NSET_OK, "%s", err.text);
+    ck_assert(there("cut/whole") && !there("cut/.work") && !there("cut.tmp-neuroset"));
+    ck_assert_ptr_null(resume("cut", false, key, true, NSET_OK)); /* the result is there */
+    ck_assert(there("cut/whole") && !there("cut.tmp-neuroset"));
+    resume("cut", false, key, false, NSET_ERR_ARG);
+    resume("cut", false, other_key, true, NSET_ERR_ARG);
+}
+END_TEST
+
+START_TEST(what_others_left_is_not_gone_on_with)
+{
+    killed("other", key);
+    nset_run_folder_abort(resume("other", false, other_key, true, NSET_OK));
+    ck_assert(!there("other.tmp-neuroset"));
+    killed("fresh", key);
+    nset_run_folder_abort(resume("fresh", false, key, false, NSET_OK));
+    ck_assert(!there("fresh.tmp-neuroset"));
+    killed("plain", key);
+    nset_run_folder_abort(begin("plain", false));
+    ck_assert(!there("plain.tmp-neuroset"));
+}
+END_TEST
+
+START_TEST(a_result_cut_off_before_its_renaming_is_moved)
+{
+    nset_error err = { 0 };
+    nset_run_folder *f = resume("late", false, key, false, NSET_OK);
+
+    fill(f, "new", "new");
+    ck_assert_int_eq(nset_run_folder_commit(f, &err), NSET_OK);
+    ck_assert_int_eq(rename(strdupa(at("late")), strdupa(at("late.tmp-neuroset"))), 0);
+    ck_assert_int_eq(mkdir(at("late"), 0777), 0);
+    spill("late/old", "old", 3);
+    resume("late", false, key, true, NSET_ERR_ARG); /* not without --overwrite */
+    ck_assert(there("late/old") && there("late.tmp-neuroset/new"));
+    ck_assert_ptr_null(resume("late", true, key, true, NSET_OK));
+    ck_assert(there("late/new") && !there("late/old") && !there("late.tmp-neuroset"));
+}
+END_TEST
+
+START_TEST(two_runs_do_not_write_one_folder)
+{
+    nset_error err = { 0 };
+    nset_run_folder *f = begin("both", false), *second = NULL;
+
+    ck_assert_int_eq(nset_run_folder_open(&second, at("both"), false, &err), NSET_ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(err.text, "another run"));
+    ck_assert(there("both.tmp-neuroset/run.json"));
+    nset_run_folder_abort(f);
+    nset_run_folder_abort(begin("both", false));
+    ck_assert_int_eq(mkdir(at("mine.tmp-neuroset"), 0777), 0);
+    spill("mine.tmp-neuroset/thesis", "x", 1);
+    err = (nset_error){ 0 };
+    ck_assert_int_eq(nset_run_folder_open(&second, at("mine"), false, &err), NSET_ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(err.text, "in the way"));
+    ck_assert(there("mine.tmp-neuroset/thesis"));
+}
+END_TEST
+
 START_TEST(the_way_to_a_folder_is_made_and_taken_away_if_nothing_comes)
 {
     nset_error err = { 0 };
@@ -316,6 +422,10 @@ int main(void)
     tcase_add_test(t, an_existing_folder_is_kept_unless_told);
     tcase_add_test(t, what_cannot_be_a_folder_is_told);
     tcase_add_test(t, run_json_tells_the_state_at_any_time);
+    tcase_add_test(t, a_run_goes_on_from_what_a_killed_one_left);
+    tcase_add_test(t, what_others_left_is_not_gone_on_with);
+    tcase_add_test(t, a_result_cut_off_before_its_renaming_is_moved);
+    tcase_add_test(t, two_runs_do_not_write_one_folder);
     tcase_add_test(t, the_way_to_a_folder_is_made_and_taken_away_if_nothing_comes);
     tcase_add_test(t, inputs_are_known_by_size_and_ends);
     tcase_add_test(t, a_picture_is_a_png_and_a_bad_place_is_told);
