@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
-#include <neuroset/file.h>
 #include <neuroset/memory.h>
 
 #include "ephys/shift.h"
@@ -90,15 +90,10 @@ static void put_templates(sink *to, const nset_templates *t, float *column)
     }
 }
 
-nset_status nset_sort_state_write(const char *path, const nset_sort_state *s, nset_error *err)
+static void put_all(sink *to, const nset_sort_state *s, const char *facts, float *column)
 {
     const nset_templates *t = s->templates;
-    char *facts = json_dumps(s->facts, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    float *column = nset_calloc(t->length, sizeof *column);
-    sink to = { .hash = XXH3_createState() };
-    nset_atomic_file *file = NULL;
     XXH128_canonical_t sum;
-    nset_status status;
     head h = { .match_size = sizeof *s->matches->match,
         .n_trains = s->trains->n,
         .n_units = s->trains->n_units,
@@ -106,30 +101,51 @@ nset_status nset_sort_state_write(const char *path, const nset_sort_state *s, ns
         .length = t->length,
         .pre = t->pre,
         .n_channels = t->n_channels,
-        .n_matches = s->matches->n };
+        .n_matches = s->matches->n,
+        .n_facts = strlen(facts) };
 
-    if (!facts || !column || !to.hash) {
-        status = nset_fail_oom(err, t->length, sizeof *column);
+    memcpy(h.kind, kind, sizeof kind);
+    XXH3_128bits_reset(to->hash);
+    put(to, &h, sizeof h);
+    put_trains(to, s->trains);
+    put_templates(to, t, column);
+    put(to, s->matches->match, s->matches->n * sizeof *s->matches->match);
+    put(to, facts, h.n_facts);
+    XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(to->hash));
+    fwrite(&sum, 1, sizeof sum, to->f);
+}
+
+/* Not synced to the disk, which takes longer than a step may: what a power cut spoils, the sum tells. */
+nset_status nset_sort_state_write(const char *path, const nset_sort_state *s, nset_error *err)
+{
+    size_t n = strlen(path) + sizeof ".tmp";
+    char *facts = json_dumps(s->facts, JSON_COMPACT | JSON_REAL_PRECISION(17)), *part = nset_calloc(n, 1);
+    float *column = nset_calloc(s->templates->length, sizeof *column);
+    sink to = { .hash = XXH3_createState() };
+    nset_status status = NSET_OK;
+    bool bad;
+
+    if (!facts || !part || !column || !to.hash) {
+        status = nset_fail_oom(err, n, 1);
         goto done;
     }
-    if ((status = nset_atomic_open(&file, path, err)) != NSET_OK)
+    snprintf(part, n, "%s.tmp", path);
+    if (!(to.f = fopen(part, "wb"))) {
+        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", part, strerror(errno));
         goto done;
-    to.f = nset_atomic_stream(file);
-    memcpy(h.kind, kind, sizeof kind);
-    h.n_facts = strlen(facts);
-    XXH3_128bits_reset(to.hash);
-    put(&to, &h, sizeof h);
-    put_trains(&to, s->trains);
-    put_templates(&to, t, column);
-    put(&to, s->matches->match, s->matches->n * sizeof *s->matches->match);
-    put(&to, facts, h.n_facts);
-    XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(to.hash));
-    fwrite(&sum, 1, sizeof sum, to.f);
-    status = nset_atomic_commit(file, err);
+    }
+    put_all(&to, s, facts, column);
+    bad = ferror(to.f);
+    bad = fclose(to.f) || bad;
+    if (bad || rename(part, path)) {
+        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+        unlink(part);
+    }
 
 done:
     XXH3_freeState(to.hash);
     nset_free(column);
+    nset_free(part);
     free(facts);
     return status;
 }

@@ -131,9 +131,10 @@ void nset_part_sift(const char *path, const char *key, size_t *kept, size_t *dro
 
     *kept = *dropped = 0;
     while (dir && (name = next_name(dir))) {
-        bool keep = !strncmp(name, key, strlen(key));
+        size_t n = strlen(name);
+        bool whole = n < 4 || strcmp(name + n - 4, ".tmp"), keep = whole && !strncmp(name, key, strlen(key));
         char *inside = keep ? NULL : join(work, name);
-        *(keep ? kept : dropped) += 1;
+        *(keep ? kept : dropped) += whole;
         if (inside)
             nset_part_remove_tree(inside);
         nset_free(inside);

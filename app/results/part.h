@@ -16,7 +16,8 @@ nset_status nset_part_claim(int *fd, const char *path, nset_error *err);
 void nset_part_release(int fd); /* -1 is legal */
 /* Empties it, but for what stages left if keep_work. */
 void nset_part_empty(const char *path, bool keep_work);
-/* Of the files that stages left, takes away those whose names do not start with key; *kept, *dropped: how many. */
+/* Of the files that stages left, takes away those that were not ready (.tmp) and those whose names do not start with
+ * key; *kept, *dropped: how many ready ones. */
 void nset_part_sift(const char *path, const char *key, size_t *kept, size_t *dropped);
 void nset_part_remove_tree(const char *path);
 
