@@ -8,17 +8,19 @@
 #include <neuroset/memory.h>
 
 enum { MOST_NEAR = 40, MOVES = 13, MIDDLE_MOVE = 6, MOST_BINS = 4096 };
-#define FAR_UM 60. /* homes further apart are not compared */
-#define MOVE_UM 5. /* step of displacements tried */
+#define FAR_UM 100. /* homes further apart are not compared */
+#define MOVE_UM 5.  /* step of displacements tried */
 #define KRIGING_UM 20.
-#define LAG_S .0006
+#define LAG_S .001
 #define LEAST_BURST_LOOK .8 /* similarity of two looks of one unit */
 #define LEAST_DRIFT_LOOK .95
 #define DEAD_FROM_S .0004 /* pairs nearer than this cannot be matched */
 #define DEAD_TO_S .0018
 #define BURST_FROM_S .0025
 #define BURST_TO_S .015
-#define LEAST_EXPECTED 6. /* pairs in the dead time, for a verdict */
+#define LEAST_EXPECTED 6. /* pairs in the dead time, for a verdict; */
+#define ALIKE .95
+#define LEAST_EXPECTED_ALIKE 2. /* where the looks are alike, fewer will do */
 #define MOST_VIOLATIONS .2
 #define BIN_S 2.
 #define BIN_SPIKES 4. /* of the rarer train in a bin, on average */
@@ -158,7 +160,7 @@ static double pairs(const nset_train *a, const nset_train *b, double from, doubl
 }
 
 /* Is there one refractory period for both? */
-static bool share_refractoriness(const linker *k, size_t i, size_t j, char *why, size_t n_why)
+static bool share_refractoriness(const linker *k, size_t i, size_t j, double least_expected, char *why, size_t n_why)
 {
     const nset_train *a = &k->trains->train[i], *b = &k->trains->train[j];
     double frequent = pairs(a, b, BURST_FROM_S * k->rate_hz, BURST_TO_S * k->rate_hz);
@@ -167,7 +169,7 @@ static bool share_refractoriness(const linker *k, size_t i, size_t j, char *why,
 
     snprintf(why, n_why, "burst: %.0f pairs of spikes at 2.5-15 ms, %.0f at 0.4-1.8 ms where %.1f would be expected",
         frequent, dead, expected);
-    return expected >= LEAST_EXPECTED && dead <= MOST_VIOLATIONS * expected;
+    return expected >= least_expected && dead <= MOST_VIOLATIONS * expected;
 }
 
 /* Share of the spikes that fall together, bin by bin: 1 the same times, 0 never at once. */
@@ -205,12 +207,14 @@ static bool is_linked(const linker *k, size_t i, size_t j, bool drift, char *why
 {
     const nset_probe *p = k->probe;
     size_t a = k->t->home[i], b = k->t->home[j];
-    double best = 0, together;
+    double best = 0, together, alike;
     size_t move = 0;
 
     if (p->shank[a] != p->shank[b] || hypot(p->x_um[a] - p->x_um[b], p->y_um[a] - p->y_um[b]) > FAR_UM)
         return false;
-    if (similarity(k, i, j, MIDDLE_MOVE) >= LEAST_BURST_LOOK && share_refractoriness(k, i, j, why, n_why))
+    alike = similarity(k, i, j, MIDDLE_MOVE);
+    if (alike >= LEAST_BURST_LOOK &&
+        share_refractoriness(k, i, j, alike >= ALIKE ? LEAST_EXPECTED_ALIKE : LEAST_EXPECTED, why, n_why))
         return true;
     if (!drift || (together = overlap(k, i, j)) > MOST_OVERLAP)
         return false;

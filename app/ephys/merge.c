@@ -177,7 +177,7 @@ static void drop_dead(nset_templates *t, const unsigned char *alive)
 nset_status nset_templates_merge(
     nset_templates *t, nset_trains *trains, const nset_probe *probe, double rate_hz, nset_error *err)
 {
-    merger m = { .t = t, .trains = trains, .probe = probe, .most_lag = (int)lround(.00033 * rate_hz) };
+    merger m = { .t = t, .trains = trains, .probe = probe, .most_lag = (int)lround(.0006 * rate_hz) };
     nset_status status;
 
     m.pairs = nset_calloc(t->n * t->n, sizeof *m.pairs);

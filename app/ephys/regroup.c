@@ -353,7 +353,7 @@ nset_status nset_regroup(nset_trains *trains, nset_whitened *w, const nset_templ
     nset_workers *workers, nset_error *err)
 {
     regrouper r = { .t = t, .m = m };
-    int *lag = NULL, most_lag = (int)lround(.00033 * nset_whitened_rate(w));
+    int *lag = NULL, most_lag = (int)lround(.0006 * nset_whitened_rate(w));
     nset_status status;
 
     if ((status = nset_clean_init(&r.clean, t, probe, err)) != NSET_OK || (status = count_rows(&r, err)) != NSET_OK)
