@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { BINS = 160, MEANS = 160, ROUNDS = 12 };
-#define WIDTH .125  /* of a bin, noise sd */
+#define WIDTH .25   /* of a bin, noise sd */
 #define PENALTY 12. /* log likelihood that a unit or a hash twice as wide as usual has to earn */
 
 /* Values tried: a unit's variation beyond noise, and how fast the hash falls. The first of each is the usual one. */

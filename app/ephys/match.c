@@ -12,7 +12,15 @@
 #include "ephys/shift.h"
 #include "signal/fft.h"
 
-enum { FFT = NSET_FFT / 8, BINS = FFT / 2 + 1, ROW = (BINS + 7) / 8 * 8, HOP = NSET_HOP / 8, PASSES = 60, HOLD = 12 };
+enum {
+    FFT = NSET_FFT / 8,
+    BINS = FFT / 2 + 1,
+    ROW = (BINS + 7) / 8 * 8,
+    HOP = NSET_HOP / 8,
+    PASSES = 60,
+    HOLD = 12,
+    EDGE_BINS = 32
+};
 #define LAMBDA (1 / (.15f * .15f))
 #define NONE -1e9f
 
@@ -25,6 +33,7 @@ typedef struct matcher {
     const nset_templates *t;
     nset_workers *workers;
     nset_fft *fft;
+    size_t bins;             /* those of the whitened signal's band */
     size_t n, length, lead;  /* templates; samples of a block before its first own one */
     float *threshold;        /* (n) */
     size_t *used, *n_used;   /* (n, n_channels) channels of each template */
@@ -253,7 +262,7 @@ static void answer_templates(void *ctx, size_t first, size_t last, size_t chunk)
         for (size_t u = 0; u < m->n_used[k]; u++) {
             fftwf_complex *w = m->spectra[k] + u * ROW;
             fftwf_complex *x = m->spectrum + m->used[k * m->t->n_channels + u] * ROW;
-            for (size_t i = 0; i < BINS; i++) {
+            for (size_t i = 0; i < m->bins; i++) {
                 sum[i][0] += w[i][0] * x[i][0] - w[i][1] * x[i][1];
                 sum[i][1] += w[i][0] * x[i][1] + w[i][1] * x[i][0];
             }
@@ -432,6 +441,7 @@ nset_status nset_match_run(nset_matches *out, nset_whitened *w, const nset_templ
     if (t->n == 0)
         return NSET_OK;
     m.lead = (FFT - HOP - t->length) / 2;
+    m.bins = (size_t)fmin(ceil(NSET_WHITENED_HIGH_HZ / nset_whitened_rate(w) * FFT) + EDGE_BINS, BINS);
     status = prepare(&m, count, n_samples, err);
     for (size_t i = 0; i < n_segments && status == NSET_OK; i++) {
         int64_t start = segments[i] * NSET_HOP, end = start + (int64_t)nset_whitened_segment_length(w, segments[i]);

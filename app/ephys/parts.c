@@ -30,14 +30,19 @@ static void orthonormalise(double *v, size_t k, size_t d) /* rows of v (k, d), G
     }
 }
 
-static void covariance(double *s, const float *x, const double *mean, size_t n, size_t d)
+/* row: room for d numbers. */
+static void covariance(double *s, double *row, const float *x, const double *mean, size_t n, size_t d)
 {
-    for (size_t i = 0; i < n; i++)
-        for (size_t a = 0; a < d; a++) {
-            double xa = (double)x[i * d + a] - mean[a];
-            for (size_t b = 0; b < d; b++)
-                s[a * d + b] += xa * ((double)x[i * d + b] - mean[b]);
-        }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t b = 0; b < d; b++)
+            row[b] = (double)x[i * d + b] - mean[b];
+        for (size_t a = 0; a < d; a++)
+            for (size_t b = a; b < d; b++)
+                s[a * d + b] += row[a] * row[b];
+    }
+    for (size_t a = 0; a < d; a++)
+        for (size_t b = 0; b < a; b++)
+            s[a * d + b] = s[b * d + a];
 }
 
 nset_status nset_principal(float *out, const float *x, size_t n, size_t d, size_t k, nset_error *err)
@@ -57,7 +62,7 @@ nset_status nset_principal(float *out, const float *x, size_t n, size_t d, size_
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)
             mean[j] += (double)x[i * d + j] / (double)n;
-    covariance(s, sample, mean, used, d);
+    covariance(s, t, sample, mean, used, d);
     for (size_t i = 0; i < k * d; i++)
         v[i] = nset_random_normal(&r);
     for (int round = 0; round < POWER_ROUNDS; round++) {

@@ -149,8 +149,9 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     return status;
 }
 
-/* Finds the size from which a match of each template is rather the unit's than hash. */
-static nset_status weigh_sizes(sorter *s, const nset_matches *m, nset_error *err)
+/* Finds the size from which a match of each template is rather the unit's than hash, and lets the matches' probability
+ * know of the hash. */
+static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
 {
     float *size = nset_calloc(m->n, sizeof *size);
 
@@ -164,6 +165,9 @@ static nset_status weigh_sizes(sorter *s, const nset_matches *m, nset_error *err
                 size[n++] = m->match[k].size;
         nset_amplitudes_fit(&a, size, n);
         s->templates.least[i] = (float)a.least;
+        for (size_t k = 0; k < m->n; k++)
+            if ((size_t)m->match[k].unit == i)
+                m->match[k].probability *= (float)nset_amplitudes_posterior(&a, (double)m->match[k].size);
     }
     nset_free(size);
     return NSET_OK;

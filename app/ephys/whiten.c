@@ -21,7 +21,6 @@ enum {
 };
 #define LOW_HZ 300.
 #define GAP_SECONDS .005 /* blanked on each side of a gap */
-#define HIGH_HZ 6000.
 
 typedef struct cached {
     float *x; /* (length, n_channels) */
@@ -302,7 +301,8 @@ static void welch(nset_whitened *w, nset_fft *fft, float *power, size_t n_window
 /* Inverse square root of the median power, interpolated to the bins of a segment; nothing outside the band. */
 static void set_response(nset_whitened *w, float *power, size_t n_windows)
 {
-    double rate = w->recording->source->rate_hz, top = HIGH_HZ < .45 * rate ? HIGH_HZ : .45 * rate, gain[WELCH_BINS];
+    double rate = w->recording->source->rate_hz,
+           top = NSET_WHITENED_HIGH_HZ < .45 * rate ? NSET_WHITENED_HIGH_HZ : .45 * rate, gain[WELCH_BINS];
 
     for (size_t k = 0; k < WELCH_BINS; k++) {
         double f = (double)k * rate / WELCH, p = (double)nset_median(power + k * n_windows, n_windows);
@@ -529,7 +529,7 @@ nset_status nset_whitened_open(nset_whitened **out, const nset_recording *record
         status = nset_fail_oom(err, n * NSET_FFT, sizeof *w->planes);
         goto fail;
     }
-    nset_band_response(w->band, LOW_HZ, HIGH_HZ, recording->source->rate_hz);
+    nset_band_response(w->band, LOW_HZ, NSET_WHITENED_HIGH_HZ, recording->source->rate_hz);
     if ((status = learn(w, err)) != NSET_OK)
         goto fail;
     *out = w;

@@ -20,6 +20,8 @@
 #include "ephys/recording.h"
 #include "signal/segments.h"
 
+#define NSET_WHITENED_HIGH_HZ 6000. /* nothing is above */
+
 typedef struct nset_whitened nset_whitened;
 
 /* Looks at a fixed spread of segments and learns the noise. memory: bytes the cache of segments may take; it changes
