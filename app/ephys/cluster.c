@@ -10,8 +10,6 @@
 #include "ephys/parts.h"
 
 enum {
-    LEAST_EVENTS = 20,
-    LEAST_PART = 12,
     MOST_EVENTS = 20000,
     MOST_EVENTS_A_CHANNEL = 4000,
     SMALL_SHANK = 8,
@@ -24,6 +22,7 @@ enum { FEATURES = COMPONENTS + NSET_EMBEDDING, PIECE = 512, TAPS_REACH = 6 };
 /* Parts of which the network says so on average (a logit) are noise and hash, not spikes of a unit. Means of parts lie
  * near -8 or near 9, few between. */
 #define LEAST_SPIKE -4.
+#define PART_SHARE .6 /* of a unit's least spikes that a part needs */
 #define SMALL_UM 110. /* a shank of few contacts this close together is one group */
 #define NEAR_UM 60.
 #define BATCH_BYTES 134217728. /* snippets in memory at once */
@@ -94,6 +93,7 @@ static nset_status make_groups(grouping *g, const nset_probe *probe, nset_error 
 /* Events of one group and what is known of each. */
 typedef struct group_events {
     size_t n, m, d; /* events, channels, numbers of a snippet */
+    size_t least;   /* spikes of a unit */
     size_t *channel;
     const nset_event **event;
     float *x, *z; /* (n, d) snippets, (n, NSET_EMBEDDING) */
@@ -105,6 +105,7 @@ typedef struct feature_room {
     const nset_probe *probe;
     nset_event_net *net;
     nset_event_sets sets;
+    size_t least; /* spikes of a unit */
     nset_neighbours near;
     float *row, *tokens; /* snippet of all channels; tokens of a piece of events */
     int64_t offset[PIECE + 1];
@@ -190,6 +191,7 @@ static nset_status group_events_init(
     group_events *q, const feature_room *f, const grouping *g, size_t group, size_t n, nset_error *err)
 {
     q->n = 0;
+    q->least = f->least;
     if (!(q->channel = nset_calloc(f->probe->n_channels, sizeof *q->channel)))
         return nset_fail_oom(err, f->probe->n_channels, sizeof *q->channel);
     q->m = group_channels(f, g, group, q->channel);
@@ -289,7 +291,7 @@ static nset_status add_parts(nset_trains *trains, const group_events *q, const i
             }
         for (size_t c = 1; c < n_channels; c++)
             home = votes[c] > votes[home] ? c : home;
-        if (k >= LEAST_PART && spike >= LEAST_SPIKE * (double)k)
+        if ((double)k >= PART_SHARE * (double)q->least && spike >= LEAST_SPIKE * (double)k)
             status = nset_trains_add(trains, sample, k, home, err);
     }
     nset_free(sample);
@@ -335,7 +337,7 @@ static nset_status cluster_batch(nset_trains *trains, feature_room *f, const gro
     if (status == NSET_OK)
         status = embed_piece(f, err);
     for (size_t k = first; k < last && status == NSET_OK; k++) {
-        if (count[k] >= LEAST_EVENTS)
+        if (count[k] >= f->least)
             status = cluster_group(trains, &q[k - first], f->probe->n_channels, k, seed, err);
         group_events_fini(&q[k - first]);
         nset_progress_at((double)(k + 1) / (double)g->n_groups);
@@ -368,7 +370,7 @@ static nset_status choose_events(
 }
 
 nset_status nset_cluster_events(nset_trains *trains, nset_whitened *w, const nset_events *events,
-    const nset_probe *probe, nset_event_net *net, uint64_t seed, nset_error *err)
+    const nset_probe *probe, nset_event_net *net, size_t least, uint64_t seed, nset_error *err)
 {
     feature_room *f = nset_calloc(1, sizeof *f);
     unsigned char *chosen = nset_calloc(events->n, 1);
@@ -380,7 +382,7 @@ nset_status nset_cluster_events(nset_trains *trains, nset_whitened *w, const nse
         status = nset_fail_oom(err, events->n + 1, 1);
         goto done;
     }
-    *f = (feature_room){ .w = w, .probe = probe, .net = net };
+    *f = (feature_room){ .w = w, .probe = probe, .net = net, .least = least };
     if ((status = make_groups(&g, probe, err)) != NSET_OK || (status = room_init(f, err)) != NSET_OK ||
         (status = choose_events(chosen, count, events, &g, err)) != NSET_OK)
         goto done;

@@ -7,7 +7,7 @@
 
 #define ISI_S .0015
 #define REFRACTORY_S .001
-enum { CUTOFF_SPIKES = 500, CUTOFF_BINS = 100, CUTOFF_SMOOTH = 3, PRESENCE_BINS = 60 };
+enum { FEW_SPIKES = 20, CUTOFF_SPIKES = 500, CUTOFF_BINS = 100, CUTOFF_SMOOTH = 3, PRESENCE_BINS = 60 };
 
 static double isi_violations(const int64_t *t, size_t n, double rate_hz, double seconds)
 {
@@ -135,6 +135,9 @@ void nset_unit_label(nset_unit *u, double confidence, double norm)
         u->label = NSET_LABEL_MUA;
         snprintf(u->reason, sizeof u->reason, "contamination %.2f from refractory violations is above 0.3",
             u->rp_contamination);
+    } else if (u->n_spikes < FEW_SPIKES) {
+        u->label = NSET_LABEL_MUA;
+        snprintf(u->reason, sizeof u->reason, "few spikes: %zu, %d are needed for a verdict", u->n_spikes, FEW_SPIKES);
     } else if (confidence < .8) {
         u->label = NSET_LABEL_MUA;
         snprintf(u->reason, sizeof u->reason, "mean probability %.2f of its spikes is below 0.8", confidence);

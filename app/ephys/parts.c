@@ -7,7 +7,7 @@
 #include <neuroset/memory.h>
 #include <neuroset/random.h>
 
-enum { PART = 60, MOST_PARTS = 40, CANDIDATES = 10, ROUNDS = 50, POWER_ROUNDS = 25 };
+enum { PART = 60, FEW = 24, MOST_PARTS = 40, CANDIDATES = 10, ROUNDS = 50, POWER_ROUNDS = 25 };
 
 /* ---- principal components ---- */
 
@@ -236,7 +236,7 @@ nset_status nset_parts(
         return NSET_OK;
     if (d > 64)
         return nset_fail(err, NSET_ERR_ARG, "%zu features are too many for parts", d);
-    m.k = n / PART < 2 ? 2 : n / PART > MOST_PARTS ? MOST_PARTS : n / PART;
+    m.k = n < FEW ? 1 : n / PART < 2 ? 2 : n / PART > MOST_PARTS ? MOST_PARTS : n / PART;
     m.centre = nset_calloc(m.k * d, sizeof *m.centre);
     m.near = nset_calloc(n, sizeof *m.near);
     m.trial = nset_calloc(n, sizeof *m.trial);

@@ -119,7 +119,7 @@ static nset_status split_template(regrouper *r, size_t k, uint64_t seed, nset_er
     int32_t *label = nset_calloc(r->n[k], sizeof *label);
     nset_status status = label ? NSET_OK : nset_fail_oom(err, r->n[k], sizeof *label);
 
-    if (status == NSET_OK && r->n[k] >= NSET_LEAST_HEAP)
+    if (status == NSET_OK && r->n[k] > 0)
         status = nset_heaps(label, &n_heaps, r->f + r->offset[k] * NSET_CLEAN, r->n[k], NSET_CLEAN, seed, err);
     for (size_t h = 0; h < n_heaps && status == NSET_OK; h++)
         status = add_group(r, k, label, (int32_t)h, err);

@@ -8,7 +8,7 @@ enum { REACH = 4 };
 
 size_t nset_shift_nearest(float tau)
 {
-    float at = roundf(4 * tau) + NSET_SHIFT_MIDDLE;
+    float at = roundf(8 * tau) + NSET_SHIFT_MIDDLE;
 
     return at < 0 ? 0 : at > NSET_SHIFTS - 1 ? NSET_SHIFTS - 1 : (size_t)at;
 }

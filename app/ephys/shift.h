@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-enum { NSET_SHIFTS = 5, NSET_SHIFT_MIDDLE = 2 }; /* -1/2, -1/4, 0, 1/4, 1/2 of a sample */
+enum { NSET_SHIFTS = 9, NSET_SHIFT_MIDDLE = 4 }; /* -1/2, -3/8 .. 1/2 of a sample */
 
 /* The shift that number i of NSET_SHIFTS stands for, in samples. */
 static inline float nset_shift_of(size_t i)
 {
-    return .25f * ((float)i - NSET_SHIFT_MIDDLE);
+    return .125f * ((float)i - NSET_SHIFT_MIDDLE);
 }
 
 /* Number of the shift nearest to tau (samples, within a half). */

@@ -16,10 +16,11 @@
 #include "ephys/sort_state.h"
 #include "ephys/units.h"
 
-enum { LEAST_SPIKES = 20, LEARN_SECONDS = 300 };
-#define LEAST_NORM 4.f /* smaller templates are matched everywhere */
-#define NEAR_UM 60.    /* events exclude each other */
-#define WIDE_UM 200.   /* a template's channels around its home */
+enum { LEAST_SPIKES = 5, ENOUGH_SPIKES = 20, LEARN_SECONDS = 300 };
+#define LEAST_RATE_HZ .33 /* of a unit in a recording too short for ENOUGH_SPIKES */
+#define LEAST_NORM 4.f    /* smaller templates are matched everywhere */
+#define NEAR_UM 60.       /* events exclude each other */
+#define WIDE_UM 200.      /* a template's channels around its home */
 
 typedef struct sorter {
     const nset_recording *recording;
@@ -62,6 +63,14 @@ static nset_status choose_segments(sorter *s, nset_error *err)
     return NSET_OK;
 }
 
+/* Spikes of the smallest unit: ENOUGH_SPIKES, fewer in less than a minute. */
+static size_t least_spikes(const sorter *s)
+{
+    double n = LEAST_RATE_HZ * (double)nset_whitened_samples(s->w) / nset_whitened_rate(s->w);
+
+    return n < LEAST_SPIKES ? LEAST_SPIKES : n < ENOUGH_SPIKES ? (size_t)n : ENOUGH_SPIKES;
+}
+
 static double samples_in(const sorter *s, const int64_t *segments, size_t n)
 {
     double sum = 0;
@@ -84,7 +93,8 @@ static nset_status find_trains(sorter *s, nset_error *err)
         return status;
     json_object_set_new(s->facts, "events", json_integer((json_int_t)events.n));
     nset_progress_begin("cluster", 1, "groups");
-    status = nset_cluster_events(&s->trains, s->w, &events, &s->recording->probe, s->net, s->options->seed, err);
+    status = nset_cluster_events(
+        &s->trains, s->w, &events, &s->recording->probe, s->net, least_spikes(s), s->options->seed, err);
     nset_events_fini(&events);
     json_object_set_new(s->facts, "parts", json_integer((json_int_t)s->trains.n));
     tell(s, "cluster", 0);
@@ -117,7 +127,7 @@ static nset_status prune(sorter *s, nset_error *err)
     if (!keep)
         return nset_fail_oom(err, s->trains.n, 1);
     for (size_t i = 0; i < s->trains.n; i++) {
-        keep[i] = s->trains.train[i].n >= LEAST_SPIKES && s->templates.norm[i] > LEAST_NORM;
+        keep[i] = s->trains.train[i].n >= least_spikes(s) && s->templates.norm[i] > LEAST_NORM;
         if (!keep[i])
             continue;
         if (k != i)
@@ -149,9 +159,8 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     return status;
 }
 
-/* Finds the size from which a match of each template is rather the unit's than hash, and lets the matches' probability
- * know of the hash. */
-static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
+/* Finds the size from which a match of each template is rather the unit's than hash. */
+static nset_status weigh_sizes(sorter *s, const nset_matches *m, nset_error *err)
 {
     float *size = nset_calloc(m->n, sizeof *size);
 
@@ -165,9 +174,6 @@ static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
                 size[n++] = m->match[k].size;
         nset_amplitudes_fit(&a, size, n);
         s->templates.least[i] = (float)a.least;
-        for (size_t k = 0; k < m->n; k++)
-            if ((size_t)m->match[k].unit == i)
-                m->match[k].probability *= (float)nset_amplitudes_posterior(&a, (double)m->match[k].size);
     }
     nset_free(size);
     return NSET_OK;
@@ -181,7 +187,7 @@ static nset_status refine(sorter *s, nset_error *err)
 
     if ((status = match(s, &m, s->learn, s->n_learn, err)) == NSET_OK && (status = weigh_sizes(s, &m, err)) == NSET_OK)
         status = nset_regroup(&s->trains, s->w, &s->templates, &m, &s->recording->probe, s->learn, s->n_learn,
-            LEAST_SPIKES, s->options->seed, s->workers, err);
+            least_spikes(s), s->options->seed, s->workers, err);
     nset_matches_fini(&m);
     tell(s, "group", 0);
     if (status == NSET_OK && (status = learn(s, err)) == NSET_OK)
@@ -211,16 +217,16 @@ static void drop_hash(nset_matches *m, const nset_templates *t)
 }
 
 /* Matches of units that hold too few spikes to be one are noise. */
-static void drop_small_units(nset_matches *m, const nset_templates *t, size_t *count)
+static void drop_small_units(nset_matches *m, const nset_templates *t, size_t least, size_t *count)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < m->n; i++)
         count[t->unit[m->match[i].unit]]++;
     for (size_t i = 0; i < m->n; i++)
-        if (count[t->unit[m->match[i].unit]] >= LEAST_SPIKES) {
+        if (count[t->unit[m->match[i].unit]] >= least) {
             m->match[n] = m->match[i];
-            if (m->match[n].second >= 0 && count[t->unit[m->match[n].second]] < LEAST_SPIKES)
+            if (m->match[n].second >= 0 && count[t->unit[m->match[n].second]] < least)
                 m->match[n].second = -1;
             n++;
         }
@@ -264,7 +270,7 @@ static nset_status find_spikes(sorter *s, nset_error *err)
     drop_hash(m, &s->templates);
     if (!(count = nset_calloc(s->templates.n, sizeof *count)))
         return nset_fail_oom(err, s->templates.n, sizeof *count);
-    drop_small_units(m, &s->templates, count);
+    drop_small_units(m, &s->templates, least_spikes(s), count);
     nset_free(count);
     keep_facts(s); /* every segment has been read now */
     return NSET_OK;
