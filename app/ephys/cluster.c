@@ -9,12 +9,7 @@
 #include "cli/progress.h"
 #include "ephys/parts.h"
 
-enum {
-    MOST_EVENTS = 20000,
-    MOST_EVENTS_A_CHANNEL = 4000,
-    SMALL_SHANK = 8,
-    COMPONENTS = 8
-};
+enum { MOST_EVENTS = 20000, MOST_EVENTS_A_CHANNEL = 4000, SMALL_SHANK = 8, COMPONENTS = 8 };
 enum { FEATURES = COMPONENTS + NSET_EMBEDDING, PIECE = 512, TAPS_REACH = 6 };
 /* Weight of the principal components beside the embedding, both in noise units. On 13 recordings of another simulator
  * .5 gave the best mean accuracy, above the components alone and the embedding alone. */

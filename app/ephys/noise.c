@@ -74,3 +74,55 @@ nset_status nset_inverse_root(float *m, double *s, size_t n, nset_error *err)
     nset_free(row);
     return NSET_OK;
 }
+
+nset_status nset_inverse_root_local(
+    float *m, const double *s, const nset_probe *probe, double radius_um, nset_error *err)
+{
+    size_t n = probe->n_channels, *near = nset_calloc(n, sizeof *near);
+    double *part = NULL;
+    float *root = NULL;
+    nset_status status = near ? NSET_OK : nset_fail_oom(err, n, sizeof *near);
+
+    for (size_t a = 0; a < n && status == NSET_OK; a++) {
+        size_t k = 0, at = 0;
+        for (size_t b = 0; b < n; b++)
+            if (probe->shank[b] == probe->shank[a] &&
+                hypot(probe->x_um[b] - probe->x_um[a], probe->y_um[b] - probe->y_um[a]) <= radius_um) {
+                at = b == a ? k : at;
+                near[k++] = b;
+            }
+        nset_free(part);
+        nset_free(root);
+        part = nset_calloc(k * k, sizeof *part);
+        root = nset_calloc(k * k, sizeof *root);
+        if (!part || !root) {
+            status = nset_fail_oom(err, k * k, sizeof *part);
+            break;
+        }
+        for (size_t p = 0; p < k; p++)
+            for (size_t q = 0; q < k; q++)
+                part[p * k + q] = s[near[p] * n + near[q]];
+        status = nset_inverse_root(root, part, k, err);
+        for (size_t p = 0; p < k && status == NSET_OK; p++)
+            m[near[p] * n + a] = root[p * k + at];
+    }
+    nset_free(near);
+    nset_free(part);
+    nset_free(root);
+    return status;
+}
+
+void nset_covariance_finish(double *s, const double *pairs, double count, double least, size_t n)
+{
+    double shrink = .03;
+
+    for (size_t a = 0; a < n; a++)
+        for (size_t b = 0; b <= a; b++) {
+            double k = pairs ? pairs[a * n + b] : count, v = k < least ? 0 : s[a * n + b] / k;
+            if (a == b)
+                v = v <= 0 ? 1 : v;
+            else
+                v *= 1 - shrink;
+            s[a * n + b] = s[b * n + a] = v;
+        }
+}

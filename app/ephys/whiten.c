@@ -18,8 +18,10 @@ enum {
     WELCH_BINS = WELCH / 2 + 1,
     LEARN_SEGMENTS = 24, /* spread over the recording */
     CONTEXT = 1024,      /* samples beyond a segment that decide about blanking */
+    LOCAL_CHANNELS = 64, /* as many are whitened together */
 };
 #define LOW_HZ 300.
+#define LOCAL_UM 120.    /* whitening reaches that far where there are more than LOCAL_CHANNELS */
 #define GAP_SECONDS .005 /* blanked on each side of a gap */
 
 typedef struct cached {
@@ -39,9 +41,11 @@ struct nset_whitened {
     float *response, *band; /* (NSET_BINS) with and without whitening in time */
     float *scale;           /* (n_channels) 1 / noise sd after the filter in time; 0: a dead channel */
     float *matrix;          /* (n_channels, n_channels) */
+    size_t *low, *high;     /* (n_channels) outputs low .. high - 1 of an input are not 0 */
     float *noise_uv;
     float *planes;      /* (n_channels, NSET_FFT) */
     unsigned char *bad; /* (NSET_FFT) */
+    uint32_t *large;    /* (NSET_FFT) channels beyond 4 sd */
     cached *cache;
     size_t n_cached, most_cached;
     int64_t (*spans)[2];
@@ -66,12 +70,14 @@ static void find_artefacts(nset_whitened *w)
     if (n_alive == 0)
         return;
     need = n_alive - n_alive / 4;
-    for (size_t t = first; t < last; t++) {
-        size_t large = 0;
-        for (size_t c = 0; c < n; c++)
-            large += fabsf(w->planes[c * NSET_FFT + t]) * w->scale[c] > 4;
-        low[t] = large >= need;
+    memset(w->large, 0, NSET_FFT * sizeof *w->large);
+    for (size_t c = 0; c < n; c++) {
+        const float *plane = w->planes + c * NSET_FFT;
+        for (size_t t = first; t < last; t++)
+            w->large[t] += fabsf(plane[t]) * w->scale[c] > 4;
     }
+    for (size_t t = first; t < last; t++)
+        low[t] = w->large[t] >= need;
     for (size_t t = first; t < first + 2 * half; t++)
         sum += low[t];
     for (size_t t = first + half; t + half < last; t++) {
@@ -170,7 +176,7 @@ static void mix_rows(void *ctx, size_t first, size_t last, size_t chunk)
             const float *m = w->matrix + c * n;
             if (v == 0)
                 continue;
-            for (size_t k = 0; k < n; k++)
+            for (size_t k = w->low[c]; k < w->high[c]; k++)
                 row[k] += v * m[k];
         }
     }
@@ -202,13 +208,13 @@ static nset_status get_segment(nset_whitened *w, const float **x, int64_t segmen
     nset_status status;
 
     if (!slot->x) {
-        if (w->n_cached >= w->most_cached) { /* the one not used for longest makes room */
-            int64_t oldest = -1;
+        if (w->n_cached >= w->most_cached) { /* passes go from first to last: what was used last is needed last */
+            int64_t latest = -1;
             for (int64_t i = 0; i < w->n_segments; i++)
-                if (w->cache[i].x && (oldest < 0 || w->cache[i].used < w->cache[oldest].used))
-                    oldest = i;
-            slot->x = w->cache[oldest].x;
-            w->cache[oldest].x = NULL;
+                if (w->cache[i].x && i != segment - 1 && (latest < 0 || w->cache[i].used > w->cache[latest].used))
+                    latest = i;
+            slot->x = w->cache[latest].x;
+            w->cache[latest].x = NULL;
         } else {
             if (!(slot->x = nset_calloc(NSET_HOP * w->n_channels, sizeof *slot->x)))
                 return nset_fail_oom(err, NSET_HOP * w->n_channels, sizeof *slot->x);
@@ -403,34 +409,86 @@ static size_t add_covariance(nset_whitened *w, double *s, size_t length)
     return count;
 }
 
+/* The same where channels are many and one of them always spikes: a pair counts where it and its neighbours are quiet.
+ * count (n_channels, n_channels). */
+static nset_status add_local_covariance(nset_whitened *w, double *s, double *count, size_t length, nset_error *err)
+{
+    enum { GUARD = 30, STEP = 12 };
+    size_t n = w->n_channels;
+    const nset_probe *p = &w->recording->probe;
+    unsigned char *loud = nset_calloc(n * length, 1);
+    float *x = nset_calloc(n, sizeof *x);
+
+    if (!loud || !x) {
+        nset_free(loud);
+        nset_free(x);
+        return nset_fail_oom(err, n * length, 1);
+    }
+    for (size_t c = 0; c < n; c++)
+        for (size_t t = 0; t < length; t++)
+            if (w->bad[NSET_MARGIN + t] || fabsf(w->planes[c * NSET_FFT + NSET_MARGIN + t]) * w->scale[c] > 4.5f)
+                for (size_t k = t < GUARD ? 0 : t - GUARD; k <= t + GUARD && k < length; k++)
+                    loud[k * n + c] = 1;
+    for (size_t t = 0; t < length; t += STEP) {
+        for (size_t c = 0; c < n; c++)
+            x[c] = loud[t * n + c] ? NAN : w->planes[c * NSET_FFT + NSET_MARGIN + t] * w->scale[c];
+        for (size_t a = 0; a < n; a++)
+            for (size_t b = a + 1; b-- > 0 && !isnan(x[a]);) {
+                if (p->shank[b] != p->shank[a] || p->y_um[a] - p->y_um[b] > 2 * LOCAL_UM)
+                    break; /* channels lie by shank, then depth */
+                if (isnan(x[b]))
+                    continue;
+                s[a * n + b] += (double)(x[a] * x[b]);
+                count[a * n + b]++;
+            }
+    }
+    nset_free(loud);
+    nset_free(x);
+    return NSET_OK;
+}
+
+static void find_reach(nset_whitened *w)
+{
+    size_t n = w->n_channels;
+
+    for (size_t c = 0; c < n; c++) {
+        w->low[c] = n;
+        for (size_t k = 0; k < n; k++)
+            if (w->matrix[c * n + k] != 0) {
+                w->low[c] = k < w->low[c] ? k : w->low[c];
+                w->high[c] = k + 1;
+            }
+    }
+}
+
 static nset_status learn_matrix(nset_whitened *w, nset_error *err)
 {
     int64_t n_seg = n_learn(w);
     size_t n = w->n_channels, count = 0;
-    double *s = nset_calloc(n * n, sizeof *s), shrink = .03;
-    nset_status status = s ? NSET_OK : nset_fail_oom(err, n * n, sizeof *s);
+    bool local = n > LOCAL_CHANNELS;
+    double *s = nset_calloc(n * n, sizeof *s), *pairs = local ? nset_calloc(n * n, sizeof *pairs) : NULL;
+    nset_status status = s && (pairs || !local) ? NSET_OK : nset_fail_oom(err, n * n, sizeof *s);
 
     for (int64_t i = 0; i < n_seg && status == NSET_OK; i++) {
         int64_t segment = learn_segment(w, i, n_seg);
+        size_t length = nset_segment_length(w->segments, segment);
         if ((status = filter_segment(w, segment, w->response, err)) != NSET_OK)
             break;
         find_artefacts(w);
         blank_gaps(w, segment);
-        count += add_covariance(w, s, nset_segment_length(w->segments, segment));
+        if (local)
+            status = add_local_covariance(w, s, pairs, length, err);
+        else
+            count += add_covariance(w, s, length);
     }
-    if (status != NSET_OK) {
-        nset_free(s);
-        return status;
+    if (status == NSET_OK) {
+        nset_covariance_finish(s, pairs, (double)count, 10 * (double)(local ? LOCAL_CHANNELS : n), n);
+        status = local ? nset_inverse_root_local(w->matrix, s, &w->recording->probe, LOCAL_UM, err)
+                       : nset_inverse_root(w->matrix, s, n, err);
+        find_reach(w);
     }
-    for (size_t a = 0; a < n; a++)
-        for (size_t b = 0; b < a; b++) {
-            s[a * n + b] = count < 10 * n ? 0 : s[a * n + b] / (double)count * (1 - shrink);
-            s[b * n + a] = s[a * n + b];
-        }
-    for (size_t a = 0; a < n; a++)
-        s[a * n + a] = count < 10 * n || s[a * n + a] <= 0 ? 1 : s[a * n + a] / (double)count;
-    status = nset_inverse_root(w->matrix, s, n, err);
     nset_free(s);
+    nset_free(pairs);
     return status;
 }
 
@@ -521,11 +579,14 @@ nset_status nset_whitened_open(nset_whitened **out, const nset_recording *record
     w->noise_uv = nset_calloc(n, sizeof *w->noise_uv);
     w->matrix = nset_calloc(n * n, sizeof *w->matrix);
     w->planes = nset_calloc(n * NSET_FFT, sizeof *w->planes);
+    w->low = nset_calloc(n, sizeof *w->low);
+    w->high = nset_calloc(n, sizeof *w->high);
     w->bad = nset_calloc(2 * NSET_FFT, 1);
+    w->large = nset_calloc(NSET_FFT, sizeof *w->large);
     w->cache = nset_calloc((size_t)w->n_segments, sizeof *w->cache);
     w->listed = nset_calloc((size_t)w->n_segments, 1);
     if (!w->response || !w->band || !w->scale || !w->noise_uv || !w->matrix || !w->planes || !w->bad || !w->cache ||
-        !w->listed) {
+        !w->listed || !w->low || !w->high || !w->large) {
         status = nset_fail_oom(err, n * NSET_FFT, sizeof *w->planes);
         goto fail;
     }
@@ -556,6 +617,9 @@ void nset_whitened_close(nset_whitened *w)
     nset_free(w->matrix);
     nset_free(w->planes);
     nset_free(w->bad);
+    nset_free(w->large);
+    nset_free(w->low);
+    nset_free(w->high);
     nset_free(w->cache);
     nset_free(w->spans);
     nset_free(w->listed);

@@ -8,6 +8,7 @@
 #include <neuroset/random.h>
 #include "ephys/events.h"
 #include "ephys/match.h"
+#include "ephys/noise.h"
 #include "ephys/parts.h"
 #include "ephys/templates.h"
 #include "ephys/whiten.h"
@@ -394,6 +395,45 @@ START_TEST(parts_keep_heaps_apart)
 }
 END_TEST
 
+/* The local root of a chain of channels, each correlated with the next, is the whole one where it reaches: a row times
+ * the covariance times the row is 1. */
+START_TEST(whitening_near_a_channel_whitens_it)
+{
+    enum { M = 12 };
+    double s[M * M], whole[M * M], counts[M * M];
+    float near[M * M] = { 0 }, all[M * M];
+    nset_probe probe;
+
+    ck_assert_int_eq(nset_probe_init(&probe, M, NULL), NSET_OK);
+    for (size_t a = 0; a < M; a++) {
+        probe.y_um[a] = 20. * (double)a;
+        for (size_t b = 0; b < M; b++) {
+            counts[a * M + b] = 1000;
+            whole[a * M + b] = s[a * M + b] = 1000 * pow(.5, fabs((double)a - (double)b)) / (a == b ? 1 : .97);
+        }
+    }
+    nset_covariance_finish(s, counts, 0, 100, M);
+    nset_covariance_finish(whole, NULL, 1000, 100, M);
+    for (size_t i = 0; i < M * M; i++)
+        ck_assert_double_eq_tol(s[i], pow(.5, fabs((double)(i / M) - (double)(i % M))), 1e-9);
+    ck_assert_mem_eq(s, whole, sizeof s);
+    ck_assert_int_eq(nset_inverse_root_local(near, s, &probe, 60, NULL), NSET_OK);
+    ck_assert_int_eq(nset_inverse_root(all, whole, M, NULL), NSET_OK);
+    for (size_t a = 0; a < M; a++) {
+        double variance = 0;
+        for (size_t p = 0; p < M; p++) {
+            if (fabs(probe.y_um[p] - probe.y_um[a]) > 60)
+                ck_assert_float_eq(near[p * M + a], 0);
+            ck_assert_float_eq_tol(near[p * M + a], all[p * M + a], .03f);
+            for (size_t q = 0; q < M; q++)
+                variance += (double)near[p * M + a] * s[p * M + q] * (double)near[q * M + a];
+        }
+        ck_assert_double_eq_tol(variance, 1, 1e-5);
+    }
+    nset_probe_fini(&probe);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sort stages");
@@ -412,6 +452,7 @@ int main(void)
     tcase_add_loop_test(t, templates_are_joined_by_distance, 0, sizeof pairs / sizeof *pairs);
     tcase_add_test(t, principal_components_of_a_line);
     tcase_add_test(t, parts_keep_heaps_apart);
+    tcase_add_test(t, whitening_near_a_channel_whitens_it);
     suite_add_tcase(s, t);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
