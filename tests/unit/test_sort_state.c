@@ -8,6 +8,7 @@
 
 #include <neuroset/memory.h>
 
+#include "ephys/shift.h"
 #include "ephys/sort_state.h"
 
 enum { CHANNELS = 3, ROOM = 1 << 16 };
@@ -225,7 +226,7 @@ START_TEST(false_numbers_under_a_true_sum_do_no_harm)
             for (size_t i = 0; i < h.matches.n; i++) {
                 const nset_match *m = &h.matches.match[i];
                 ck_assert(m->unit >= 0 && m->unit < (int)h.templates.n && m->second < (int)h.templates.n);
-                ck_assert(m->second >= -1 && m->shift < 5 && m->sample >= -30000 && m->sample < 130000);
+                ck_assert(m->second >= -1 && m->shift < NSET_SHIFTS && m->sample >= -30000 && m->sample < 130000);
                 ck_assert(h.templates.unit[m->unit] < h.templates.n);
             }
             end(&h);
