@@ -18,7 +18,6 @@ enum {
     ROW = (BINS + 7) / 8 * 8,
     HOP = NSET_HOP / 8,
     PASSES = 60,
-    HOLD = 12,
     EDGE_BINS = 32
 };
 #define LAMBDA (1 / (.15f * .15f))
@@ -33,6 +32,7 @@ typedef struct matcher {
     const nset_templates *t;
     nset_workers *workers;
     nset_fft *fft;
+    size_t hold;             /* samples around a spike where its unit has no other: .4 ms */
     size_t bins;             /* those of the whitened signal's band */
     size_t n, length, lead;  /* templates; samples of a block before its first own one */
     float *threshold;        /* (n) */
@@ -321,7 +321,7 @@ static void subtract(matcher *m, size_t t, size_t k, float a, size_t shift)
         for (size_t s = first; s < last; s++)
             b[s] -= a * d[s + m->length - 1 - t];
         if (m->t->unit[o->j] == m->t->unit[k])
-            for (size_t s = t < HOLD ? 0 : t - HOLD; s <= t + HOLD && s < FFT; s++)
+            for (size_t s = t < m->hold ? 0 : t - m->hold; s <= t + m->hold && s < FFT; s++)
                 b[s] = NONE;
         for (size_t s = first; s < last; s++)
             g[s] = gain(m, o->j, b[s]);
@@ -417,13 +417,13 @@ static int by_time(const void *a, const void *b)
 }
 
 /* A spike on the border of two blocks may be found by both. */
-static void drop_doubles(nset_matches *m, const nset_templates *t)
+static void drop_doubles(nset_matches *m, const nset_templates *t, int64_t same)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < m->n; i++) {
         bool again = false;
-        for (size_t j = n; j > 0 && m->match[i].sample - m->match[j - 1].sample <= 8 && !again; j--)
+        for (size_t j = n; j > 0 && m->match[i].sample - m->match[j - 1].sample <= same && !again; j--)
             again = t->unit[m->match[j - 1].unit] == t->unit[m->match[i].unit];
         if (!again)
             m->match[n++] = m->match[i];
@@ -441,6 +441,7 @@ nset_status nset_match_run(nset_matches *out, nset_whitened *w, const nset_templ
     if (t->n == 0)
         return NSET_OK;
     m.lead = (FFT - HOP - t->length) / 2;
+    m.hold = (size_t)lround(.0004 * nset_whitened_rate(w));
     m.bins = (size_t)fmin(ceil(NSET_WHITENED_HIGH_HZ / nset_whitened_rate(w) * FFT) + EDGE_BINS, BINS);
     status = prepare(&m, count, n_samples, err);
     for (size_t i = 0; i < n_segments && status == NSET_OK; i++) {
@@ -456,6 +457,6 @@ nset_status nset_match_run(nset_matches *out, nset_whitened *w, const nset_templ
     }
     if (out->n)
         qsort(out->match, out->n, sizeof *out->match, by_time);
-    drop_doubles(out, t);
+    drop_doubles(out, t, nset_same_spike(nset_whitened_rate(w)));
     return NSET_OK;
 }

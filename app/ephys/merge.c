@@ -21,6 +21,7 @@ typedef struct merger {
     nset_trains *trains;
     const nset_probe *probe;
     int most_lag;
+    int64_t same;         /* samples within which two spikes are one */
     pair *pairs;          /* (n, n), i > j used */
     unsigned char *alive; /* (n) */
 } merger;
@@ -81,8 +82,8 @@ static int by_value(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-/* Train j takes train i's spikes, moved by lag; spikes within 8 samples are one. */
-static nset_status join_trains(nset_train *j, const nset_train *i, int lag, nset_error *err)
+/* Train j takes train i's spikes, moved by lag; spikes within `same` samples are one. */
+static nset_status join_trains(nset_train *j, const nset_train *i, int lag, int64_t same, nset_error *err)
 {
     size_t n = 0;
     nset_status status;
@@ -94,7 +95,7 @@ static nset_status join_trains(nset_train *j, const nset_train *i, int lag, nset
     j->n += i->n;
     qsort(j->sample, j->n, sizeof *j->sample, by_value);
     for (size_t k = 0; k < j->n; k++)
-        if (n == 0 || j->sample[k] - j->sample[n - 1] > 8)
+        if (n == 0 || j->sample[k] - j->sample[n - 1] > same)
             j->sample[n++] = j->sample[k];
     j->n = n;
     return NSET_OK;
@@ -146,7 +147,7 @@ static nset_status merge_all(merger *m, nset_error *err)
         nset_train *ti = &m->trains->train[i], *tj = &m->trains->train[j];
         int lag = m->pairs[i * n + j].lag;
         join_templates(m->t, i, j, lag, (double)ti->n / (double)(ti->n + tj->n));
-        if ((status = join_trains(tj, ti, lag, err)) != NSET_OK)
+        if ((status = join_trains(tj, ti, lag, m->same, err)) != NSET_OK)
             return status;
         tj->home = m->t->home[j];
         m->alive[i] = 0;
@@ -177,7 +178,11 @@ static void drop_dead(nset_templates *t, const unsigned char *alive)
 nset_status nset_templates_merge(
     nset_templates *t, nset_trains *trains, const nset_probe *probe, double rate_hz, nset_error *err)
 {
-    merger m = { .t = t, .trains = trains, .probe = probe, .most_lag = (int)lround(.0006 * rate_hz) };
+    merger m = { .t = t,
+        .trains = trains,
+        .probe = probe,
+        .most_lag = (int)lround(.0006 * rate_hz),
+        .same = nset_same_spike(rate_hz) };
     nset_status status;
 
     m.pairs = nset_calloc(t->n * t->n, sizeof *m.pairs);

@@ -28,6 +28,7 @@ typedef struct group {
 typedef struct regrouper {
     const nset_templates *t;
     const nset_matches *m;
+    int64_t same; /* samples within which two spikes are one */
     nset_clean clean;
     size_t most;                        /* rows a template */
     size_t *seen, *n_seen, *n, *offset; /* (n templates) */
@@ -323,7 +324,7 @@ static nset_status make_train(regrouper *r, nset_trains *trains, size_t at, cons
     }
     qsort(sample, n, sizeof *sample, by_sample);
     for (size_t i = 0; i < n; i++)
-        if (k == 0 || sample[i] - sample[k - 1] > 8)
+        if (k == 0 || sample[i] - sample[k - 1] > r->same)
             sample[k++] = sample[i];
     status = nset_trains_add(trains, sample, k, r->t->home[r->group[largest].template], err);
     if (status == NSET_OK)
@@ -352,7 +353,7 @@ nset_status nset_regroup(nset_trains *trains, nset_whitened *w, const nset_templ
     const nset_probe *probe, const int64_t *segments, size_t n_segments, size_t least_spikes, uint64_t seed,
     nset_workers *workers, nset_error *err)
 {
-    regrouper r = { .t = t, .m = m };
+    regrouper r = { .t = t, .m = m, .same = nset_same_spike(nset_whitened_rate(w)) };
     int *lag = NULL, most_lag = (int)lround(.0006 * nset_whitened_rate(w));
     nset_status status;
 

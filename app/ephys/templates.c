@@ -14,6 +14,11 @@
 enum { MOST_SNIPPETS = 300, COMPONENTS = 3, POWER_ROUNDS = 20 };
 #define BATCH_BYTES 134217728. /* snippets in memory at once */
 
+int64_t nset_same_spike(double rate_hz)
+{
+    return (int64_t)lround(.00027 * rate_hz);
+}
+
 void nset_trains_fini(nset_trains *t)
 {
     for (size_t i = 0; i < t->n; i++)

@@ -19,6 +19,9 @@ typedef struct nset_train {
     size_t unit;  /* trains of one unit, seen at different places of the probe, share it */
 } nset_train;
 
+/* Samples, 8 at 30 kHz, within which two spikes of one unit are one, seen twice. */
+int64_t nset_same_spike(double rate_hz);
+
 typedef struct nset_trains {
     nset_train *train; /* (n), owned */
     size_t n, capacity;
