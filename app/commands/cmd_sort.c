@@ -21,7 +21,7 @@
 typedef struct sort_settings {
     nset_common common;
     nset_recording_settings in;
-    const char *output, *model, *reference, *metadata, *features;
+    const char *output, *model, *reference, *drift, *metadata, *features;
     double threshold;
     bool overwrite, resume, keep_bad, nwb;
 } sort_settings;
@@ -51,6 +51,12 @@ static const opt_spec options[] = {
         .fallback = "none",
         .unit = "none|median",
         .help = "what is subtracted from all channels before whitening" },
+    { .name = "drift",
+        .type = OPT_CHOICE,
+        .at = AT(drift),
+        .fallback = "auto",
+        .unit = "auto|off",
+        .help = "link templates that fire at different times and look alike when moved along the probe" },
     { .name = "model",
         .type = OPT_TEXT,
         .at = AT(model),
@@ -98,8 +104,9 @@ static nset_status write_nwb(const sort_settings *s, const nset_sorting *sorting
     char how[1000];
     size_t i;
 
-    snprintf(how, sizeof how, "neuroset sort --threshold %.6g --reference %s --model %s --seed %lld%s, of",
-        s->threshold, s->reference, s->model, (long long)s->common.seed, s->keep_bad ? " --keep-bad-channels" : "");
+    snprintf(how, sizeof how, "neuroset sort --threshold %.6g --reference %s --drift %s --model %s --seed %lld%s, of",
+        s->threshold, s->reference, s->drift, s->model, (long long)s->common.seed,
+        s->keep_bad ? " --keep-bad-channels" : "");
     if (json_is_string(input))
         add_name(how, sizeof how, json_string_value(input));
     json_array_foreach(input, i, one) add_name(how, sizeof how, json_string_value(one));
@@ -136,6 +143,7 @@ static nset_status work(const sort_settings *s, const nset_recording *r, nset_ru
     phy_job phy = { folder, !strcmp(s->features, "all") };
     nset_sort_options o = { .threshold = s->threshold,
         .reference = !strcmp(s->reference, "median"),
+        .drift = !strcmp(s->drift, "auto"),
         .memory = s->common.memory,
         .seed = (uint64_t)s->common.seed,
         .model = model,

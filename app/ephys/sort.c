@@ -203,7 +203,7 @@ static nset_status link_templates(sorter *s, nset_error *err)
 
     json_object_set_new(s->facts, "links", reasons);
     return nset_link(&s->templates, &s->trains, &s->recording->probe, nset_whitened_rate(s->w),
-        samples_in(s, s->learn, s->n_learn), true, reasons, err);
+        samples_in(s, s->learn, s->n_learn), s->options->drift, reasons, err);
 }
 
 static void drop_hash(nset_matches *m, const nset_templates *t)

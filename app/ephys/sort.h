@@ -16,6 +16,7 @@ typedef nset_status (*nset_sort_after)(void *ctx, const nset_sorting *s, const n
 typedef struct nset_sort_options {
     double threshold; /* of detection, noise sd */
     bool reference;   /* subtract the median over channels first */
+    bool drift;       /* link units that the probe's movement has split */
     size_t memory;    /* bytes buffers may take */
     uint64_t seed;
     const char *model;     /* file of the event network */
