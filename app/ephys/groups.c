@@ -1,6 +1,7 @@
 #include "ephys/groups.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,9 +156,14 @@ static nset_status sort_group(part *p, json_t *facts, const nset_recording *r, c
     nset_sort_options o = *options;
     nset_recording *view = NULL;
     json_t *of_group = json_object();
+    char work[4096];
     nset_status status;
 
     o.after = NULL;
+    if (options->work) { /* what a group's steps leave is its own */
+        snprintf(work, sizeof work, "%s-group-%zu", options->work, g);
+        o.work = work;
+    }
     if (!(p->channel = nset_calloc(r->probe.n_channels, sizeof *p->channel)))
         status = nset_fail_oom(err, r->probe.n_channels, sizeof *p->channel);
     else {
