@@ -38,7 +38,8 @@ nset_status nset_trains_add(nset_trains *t, const int64_t *sample, size_t n, siz
     *to = (nset_train){ .home = home, .unit = t->n_units++ };
     if ((status = nset_grow(&to->sample, &to->capacity, n, sizeof *to->sample, err)) != NSET_OK)
         return status;
-    memcpy(to->sample, sample, n * sizeof *sample);
+    if (n)
+        memcpy(to->sample, sample, n * sizeof *sample);
     to->n = n;
     t->n++;
     return NSET_OK;

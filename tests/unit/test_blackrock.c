@@ -12,7 +12,7 @@ static char folder[] = "/tmp/neuroset-nsx-XXXXXX";
 static void put(FILE *f, uint64_t v, int n_bytes)
 {
     for (int i = 0; i < n_bytes; i++)
-        fputc((int)(v >> 8 * i & 255), f);
+        fputc(i < (int)sizeof v ? (int)(v >> 8 * i & 255) : 0, f);
 }
 
 static void put_text(FILE *f, const char *text, int n)

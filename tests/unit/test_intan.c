@@ -15,7 +15,7 @@ enum { N = 128 }; /* samples of a block of version 3 */
 static void put(FILE *f, uint32_t v, int n_bytes)
 {
     for (int i = 0; i < n_bytes; i++)
-        fputc((int)(v >> 8 * i & 255), f);
+        fputc(i < (int)sizeof v ? (int)(v >> 8 * i & 255) : 0, f);
 }
 
 static void put_float(FILE *f, float x)
