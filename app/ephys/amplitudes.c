@@ -1,23 +1,14 @@
 #include "ephys/amplitudes.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { BINS = 160, MEANS = 160, ROUNDS = 12 };
-#define WIDTH .25   /* of a bin, noise sd */
-#define PENALTY 12. /* log likelihood that a unit or a hash twice as wide as usual has to earn */
+enum { BINS = 120, MEANS = 120, ROUNDS = 8 };
+#define LEAST_WIDTH .25 /* of a bin, noise sd */
+#define PENALTY 12.     /* log likelihood that a unit or a hash twice as wide as usual has to earn */
 
 /* Values tried: a unit's variation beyond noise, and how fast the hash falls. The first of each is the usual one. */
 static const double variations[] = { .1, .07, .14, .2 }, scales[] = { .75, .6, 1, 1.4 };
 enum { N_VARIATIONS = sizeof variations / sizeof *variations, N_SCALES = sizeof scales / sizeof *scales };
-
-static int by_value(const void *a, const void *b)
-{
-    float p = *(const float *)a, q = *(const float *)b;
-
-    return (p > q) - (p < q);
-}
 
 /* Share of a Gaussian above z. */
 static double above(double z)
@@ -49,13 +40,13 @@ double nset_amplitudes_posterior(const nset_amplitudes *a, double size)
 }
 
 typedef struct histogram {
-    double count[BINS], total, first; /* first: lower edge of bin 0 */
-    size_t n;                         /* bins in use */
+    double count[BINS], total, first, width; /* first: lower edge of bin 0 */
+    size_t n;                                /* bins in use */
 } histogram;
 
 static double centre(const histogram *h, size_t i)
 {
-    return h->first + WIDTH * ((double)i + .5);
+    return h->first + h->width * ((double)i + .5);
 }
 
 /* Finds the share of the unit; returns the log likelihood. */
@@ -93,39 +84,38 @@ static void find_least(nset_amplitudes *a)
         a->least += .02;
 }
 
-/* Values beyond the last bin are in it: they are the unit's in any case. */
-static void fill(histogram *h, const float *size, size_t n)
+static void fill(histogram *h, const float *size, size_t n, double floor)
 {
-    memset(h, 0, sizeof *h);
-    h->first = (double)size[0];
-    h->total = (double)n;
+    double top = floor;
+
+    for (size_t i = 0; i < n; i++)
+        top = fmax(top, (double)size[i]);
+    *h = (histogram){ .first = floor, .total = (double)n, .width = fmax(LEAST_WIDTH, (top - floor) / (BINS - 1)) };
     for (size_t i = 0; i < n; i++) {
-        double at = ((double)size[i] - h->first) / WIDTH;
-        size_t b = at < BINS - 1 ? (size_t)at : BINS - 1;
+        size_t b = (size_t)(fmax((double)size[i] - floor, 0) / h->width);
         h->count[b]++;
-        h->n = b + 1;
+        h->n = b + 1 > h->n ? b + 1 : h->n;
     }
 }
 
-void nset_amplitudes_fit(nset_amplitudes *a, float *size, size_t n)
+void nset_amplitudes_fit(nset_amplitudes *a, const float *size, size_t n, double floor)
 {
-    nset_amplitudes best = { .mean = n ? (double)size[0] : 0, .sd = 1, .share = 1, .scale = 1 };
+    nset_amplitudes best = { .mean = floor, .sd = 1, .share = 1, .scale = 1, .floor = floor, .least = floor };
     double most = -INFINITY, hash[BINS];
     histogram h;
 
     *a = best;
     if (n < 2)
         return;
-    qsort(size, n, sizeof *size, by_value);
-    fill(&h, size, n);
+    fill(&h, size, n, floor);
     for (size_t s = 0; s < N_SCALES; s++) {
-        nset_amplitudes now = { .floor = (double)size[0], .scale = scales[s] };
+        nset_amplitudes now = { .floor = floor, .scale = scales[s] };
         for (size_t i = 0; i < h.n; i++)
             hash[i] = hash_density(&now, centre(&h, i));
         for (size_t v = 0; v < N_VARIATIONS; v++)
             for (size_t k = 0; k < MEANS; k++) {
                 double log_likelihood;
-                now.mean = h.first + WIDTH * (double)h.n * (double)k / MEANS;
+                now.mean = h.first + h.width * (double)h.n * (double)k / MEANS;
                 now.sd = sqrt(1 + pow(variations[v] * now.mean, 2));
                 log_likelihood =
                     fit_share(&now, &h, hash) - penalty(variations[v], variations[0]) - penalty(scales[s], scales[0]);

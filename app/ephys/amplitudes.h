@@ -15,8 +15,8 @@ typedef struct nset_amplitudes {
     double least;           /* size below which a match is rather hash than unit */
 } nset_amplitudes;
 
-/* Of sizes (n), reordered (sorted). n < 2: everything is the unit's. */
-void nset_amplitudes_fit(nset_amplitudes *a, float *size, size_t n);
+/* Of sizes (n) of at least floor, which matching asks for. n < 2: everything is the unit's. */
+void nset_amplitudes_fit(nset_amplitudes *a, const float *size, size_t n, double floor);
 /* Probability that a match of that size is the unit's. */
 double nset_amplitudes_posterior(const nset_amplitudes *a, double size);
 

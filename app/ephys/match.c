@@ -55,6 +55,19 @@ void nset_matches_fini(nset_matches *m)
     *m = (nset_matches){ 0 };
 }
 
+/* What a spike must gain: twice the log odds against one at a given sample. */
+static double prior_odds(double count, double n_samples)
+{
+    return 2 * log(n_samples / fmax(count, 1));
+}
+
+double nset_match_least_size(double norm, double count, double n_samples)
+{
+    double lambda = (double)LAMBDA;
+
+    return (sqrt((prior_odds(count, n_samples) + lambda) * (norm * norm + lambda)) - lambda) / norm;
+}
+
 /* ---- preparation ---- */
 
 static nset_status find_channels(matcher *m, nset_error *err)
@@ -190,7 +203,7 @@ static nset_status prepare(matcher *m, const double *count, double n_samples, ns
     if ((status = nset_fft_create(&m->fft, FFT, err)) != NSET_OK || (status = find_channels(m, err)) != NSET_OK)
         return status;
     for (size_t k = 0; k < m->n; k++)
-        m->threshold[k] = (float)(2 * log(n_samples / fmax(count[k], 1)));
+        m->threshold[k] = (float)prior_odds(count[k], n_samples);
     nset_parallel_for(m->workers, m->n, 1, make_spectra, m);
     nset_parallel_for(m->workers, m->n, 1, make_overlaps, m);
     return m->failed ? nset_fail_oom(err, BINS, sizeof **m->spectra) : NSET_OK;

@@ -33,5 +33,7 @@ typedef struct nset_matches {
 nset_status nset_match_run(nset_matches *out, nset_whitened *w, const nset_templates *t, const double *count,
     double n_samples, const int64_t *segments, size_t n_segments, nset_workers *workers, nset_error *err);
 void nset_matches_fini(nset_matches *m);
+/* Size, answer over norm in noise sd, of the smallest match of a template. */
+double nset_match_least_size(double norm, double count, double n_samples);
 
 #endif

@@ -143,6 +143,12 @@ static nset_status prune(sorter *s, nset_error *err)
     return NSET_OK;
 }
 
+/* Spikes expected of template i where it was learnt. */
+static double expected(const sorter *s, size_t i)
+{
+    return fmax(s->trains.train[i].count, (double)s->trains.train[i].n);
+}
+
 static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, size_t n, nset_error *err)
 {
     double *count = nset_calloc(s->trains.n, sizeof *count), samples = samples_in(s, s->learn, s->n_learn);
@@ -151,7 +157,7 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     if (!count)
         return nset_fail_oom(err, s->trains.n, sizeof *count);
     for (size_t i = 0; i < s->trains.n; i++)
-        count[i] = fmax(s->trains.train[i].count, (double)s->trains.train[i].n);
+        count[i] = expected(s, i);
     nset_progress_begin("match", (double)n, "segments");
     status = nset_match_run(m, s->w, &s->templates, count, samples, segments, n, s->workers, err);
     nset_free(count);
@@ -159,24 +165,33 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     return status;
 }
 
-/* Finds the size from which a match of each template is rather the unit's than hash. */
-static nset_status weigh_sizes(sorter *s, const nset_matches *m, nset_error *err)
+/* Finds the size from which a match of each template is rather the unit's than hash, and lets the matches'
+ * probabilities know of the hash. */
+static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
 {
+    size_t n = s->templates.n, *start = nset_calloc(n + 2, sizeof *start); /* start[i + 1]: where i's sizes go on */
+    double samples = samples_in(s, s->learn, s->n_learn);
     float *size = nset_calloc(m->n, sizeof *size);
+    nset_amplitudes *a = nset_calloc(n, sizeof *a);
+    nset_status status = start && size && a ? NSET_OK : nset_fail_oom(err, m->n, sizeof *size);
 
-    if (!size)
-        return nset_fail_oom(err, m->n, sizeof *size);
-    for (size_t i = 0; i < s->templates.n; i++) {
-        nset_amplitudes a;
-        size_t n = 0;
-        for (size_t k = 0; k < m->n; k++)
-            if ((size_t)m->match[k].unit == i)
-                size[n++] = m->match[k].size;
-        nset_amplitudes_fit(&a, size, n);
-        s->templates.least[i] = (float)a.least;
+    for (size_t k = 0; k < m->n && status == NSET_OK; k++)
+        start[m->match[k].unit + 2]++;
+    for (size_t i = 0; i < n && status == NSET_OK; i++)
+        start[i + 2] += start[i + 1];
+    for (size_t k = 0; k < m->n && status == NSET_OK; k++)
+        size[start[m->match[k].unit + 1]++] = m->match[k].size;
+    for (size_t i = 0; i < n && status == NSET_OK; i++) {
+        double floor = nset_match_least_size((double)s->templates.norm[i], expected(s, i), samples);
+        nset_amplitudes_fit(&a[i], size + start[i], start[i + 1] - start[i], floor);
+        s->templates.least[i] = (float)a[i].least;
     }
+    for (size_t k = 0; k < m->n && status == NSET_OK; k++)
+        m->match[k].probability *= (float)nset_amplitudes_posterior(&a[m->match[k].unit], (double)m->match[k].size);
+    nset_free(start);
     nset_free(size);
-    return NSET_OK;
+    nset_free(a);
+    return status;
 }
 
 /* Matches the learning segments and lets the spikes found make new trains and templates. */

@@ -68,7 +68,7 @@ START_TEST(hash_is_told_from_a_unit_by_size)
         for (size_t h = 0; h < 4; h++) {
             nset_amplitudes a;
             size_t n = draw(x, 300, 12, n_hash[h], seed);
-            nset_amplitudes_fit(&a, x, n);
+            nset_amplitudes_fit(&a, x, n, 4.2);
             ck_assert_double_eq_tol(a.mean, 12, .5);
             ck_assert_double_eq_tol(a.sd, sqrt(1 + 1.44), .35);
             ck_assert_double_eq_tol(a.share, 300. / (double)n, .05);
@@ -80,13 +80,28 @@ START_TEST(hash_is_told_from_a_unit_by_size)
 }
 END_TEST
 
+/* The smallest spike of a clear unit is not hash for being the smallest. */
+START_TEST(no_spike_of_a_clear_unit_is_hash)
+{
+    float x[10];
+
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        nset_amplitudes a;
+        size_t n = draw(x, 10, 20, 0, seed);
+        nset_amplitudes_fit(&a, x, n, 5.5);
+        for (size_t i = 0; i < n; i++)
+            ck_assert((double)x[i] >= a.least || x[i] < 12);
+    }
+}
+END_TEST
+
 START_TEST(few_sizes_are_no_reason_to_fail)
 {
     nset_amplitudes a;
     float x[2] = { 7, 7 };
 
     for (size_t n = 0; n <= 2; n++) {
-        nset_amplitudes_fit(&a, x, n);
+        nset_amplitudes_fit(&a, x, n, 4.2);
         ck_assert(isfinite(a.least) && isfinite(a.mean));
         ck_assert(nset_amplitudes_posterior(&a, 7) >= 0);
     }
@@ -244,6 +259,7 @@ int main(void)
     tcase_add_test(t, a_smooth_wave_moves_by_a_fraction_of_a_sample);
     tcase_add_test(t, a_parabola_has_its_top_where_it_should);
     tcase_add_test(t, hash_is_told_from_a_unit_by_size);
+    tcase_add_test(t, no_spike_of_a_clear_unit_is_hash);
     tcase_add_test(t, few_sizes_are_no_reason_to_fail);
     tcase_add_test(t, heaps_are_counted);
     tcase_add_test(t, two_gaussians_are_told_from_one);
