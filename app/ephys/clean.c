@@ -7,6 +7,7 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "ephys/parts.h"
 #include "ephys/shift.h"
 
 enum { POWER_ROUNDS = 60 };
@@ -21,21 +22,7 @@ static void leading(double *v, const double *g, size_t length, double *room)
         for (size_t s = 0; s < length; s++)
             v[a * length + s] = cos(3.14159265358979323846 * ((double)s + .5) * (double)(a + 1) / (double)length);
     for (int round = 0; round <= POWER_ROUNDS; round++) {
-        for (size_t a = 0; a < NSET_CLEAN_BASIS; a++) {
-            double norm = 0;
-            for (size_t b = 0; b < a; b++) {
-                double dot = 0;
-                for (size_t s = 0; s < length; s++)
-                    dot += v[a * length + s] * v[b * length + s];
-                for (size_t s = 0; s < length; s++)
-                    v[a * length + s] -= dot * v[b * length + s];
-            }
-            for (size_t s = 0; s < length; s++)
-                norm += v[a * length + s] * v[a * length + s];
-            norm = norm > 1e-30 ? 1 / sqrt(norm) : 0;
-            for (size_t s = 0; s < length; s++)
-                v[a * length + s] *= norm;
-        }
+        nset_orthonormalise(v, NSET_CLEAN_BASIS, length);
         for (size_t a = 0; a < NSET_CLEAN_BASIS && round < POWER_ROUNDS; a++) {
             memset(room, 0, length * sizeof *room);
             for (size_t s = 0; s < length; s++)

@@ -11,7 +11,7 @@ enum { PART = 60, FEW = 24, MOST_PARTS = 40, CANDIDATES = 10, ROUNDS = 50, POWER
 
 /* ---- principal components ---- */
 
-static void orthonormalise(double *v, size_t k, size_t d) /* rows of v (k, d), Gram-Schmidt */
+void nset_orthonormalise(double *v, size_t k, size_t d)
 {
     for (size_t a = 0; a < k; a++) {
         double norm = 0;
@@ -66,7 +66,7 @@ nset_status nset_principal(float *out, const float *x, size_t n, size_t d, size_
     for (size_t i = 0; i < k * d; i++)
         v[i] = nset_random_normal(&r);
     for (int round = 0; round < POWER_ROUNDS; round++) {
-        orthonormalise(v, k, d);
+        nset_orthonormalise(v, k, d);
         memset(t, 0, k * d * sizeof *t);
         for (size_t a = 0; a < k; a++)
             for (size_t i = 0; i < d; i++)
@@ -74,7 +74,7 @@ nset_status nset_principal(float *out, const float *x, size_t n, size_t d, size_
                     t[a * d + j] += v[a * d + i] * s[i * d + j];
         memcpy(v, t, k * d * sizeof *v);
     }
-    orthonormalise(v, k, d);
+    nset_orthonormalise(v, k, d);
     for (size_t i = 0; i < n; i++)
         for (size_t a = 0; a < k; a++) {
             double dot = 0;

@@ -11,6 +11,9 @@
 nset_status nset_parts(int32_t *label, size_t *n_parts, const float *x, size_t n, size_t d, uint64_t seed,
     uint64_t group, nset_error *err);
 
+/* Rows of v (k, d) become orthonormal, in order (Gram-Schmidt); one that the earlier ones span becomes 0. */
+void nset_orthonormalise(double *v, size_t k, size_t d);
+
 /* out (n, k) := the rows of x (n, d) on their first k principal components (k <= d), by subspace iteration. */
 nset_status nset_principal(float *out, const float *x, size_t n, size_t d, size_t k, nset_error *err);
 

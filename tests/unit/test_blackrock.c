@@ -4,16 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/base/test_hooks.h"
-#include "ephys/recording.h"
+#include "recording_tests.h"
 
 static char folder[] = "/tmp/neuroset-nsx-XXXXXX";
-
-static void put(FILE *f, uint64_t v, int n_bytes)
-{
-    for (int i = 0; i < n_bytes; i++)
-        fputc(i < (int)sizeof v ? (int)(v >> 8 * i & 255) : 0, f);
-}
 
 static void put_text(FILE *f, const char *text, int n)
 {
@@ -76,22 +69,12 @@ static void put_packet(FILE *f, uint64_t time, int time_bytes, uint32_t stated, 
 
 static nset_recording *must_open(const char *const *paths, size_t n)
 {
-    nset_recording_options o = { 0 };
-    nset_recording *r = NULL;
-    nset_error err = { 0 };
-
-    ck_assert_msg(nset_recording_open(&r, paths, n, &o, &err) == NSET_OK, "%s", err.text);
-    return r;
+    return must_open_with(paths, n, &(nset_recording_options){ 0 });
 }
 
 static void must_fail(const char *const *paths, size_t n, const char *says)
 {
-    nset_recording_options o = { 0 };
-    nset_recording *r = NULL;
-    nset_error err = { 0 };
-
-    ck_assert_int_eq(nset_recording_open(&r, paths, n, &o, &err), NSET_ERR_FORMAT);
-    ck_assert_msg(strstr(err.text, says) != NULL, "%s", err.text);
+    must_fail_with(paths, n, &(nset_recording_options){ 0 }, says);
 }
 
 /* Samples 0, 1, ... in quarters of a microvolt, of the two electrodes. */
@@ -267,29 +250,6 @@ START_TEST(what_is_damaged)
     remove(path);
 }
 END_TEST
-
-/* Whichever allocation fails, nothing is left behind and the reason is memory. */
-static void sweep(const char *const *paths, size_t n)
-{
-    nset_recording_options o = { 0 };
-    float x[8];
-
-    for (long k = 0;; k++) {
-        nset_recording *r = NULL;
-        nset_error err = { 0 };
-        nset_status status;
-        nset_test_fail_alloc_at(k);
-        status = nset_recording_open(&r, paths, n, &o, &err);
-        if (status == NSET_OK)
-            status = r->source->read(r->source, x, 0, 1, &err);
-        nset_test_fail_alloc_at(-1);
-        nset_recording_close(r);
-        ck_assert_int_eq(nset_test_live_allocs(), 0);
-        if (status == NSET_OK)
-            break;
-        ck_assert_msg(status == NSET_ERR_NOMEM, "%ld: %d, %s", k, status, err.text);
-    }
-}
 
 START_TEST(memory_runs_out)
 {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ephys/recording.h"
+#include "recording_tests.h"
 #include "ephys/refused.h"
 
 static char folder[] = "/tmp/neuroset-mda-XXXXXX";
@@ -36,21 +36,12 @@ static void remove_file(const char *name)
 
 static nset_recording *must_open(const char *path, const nset_recording_options *o)
 {
-    nset_recording *r = NULL;
-    nset_error err = { 0 };
-
-    ck_assert_msg(nset_recording_open(&r, &path, 1, o, &err) == NSET_OK, "%s", err.text);
-    return r;
+    return must_open_with(&path, 1, o);
 }
 
 static void must_fail(const char *path, const char *says)
 {
-    nset_recording_options o = { .rate_hz = 1000 };
-    nset_recording *r = NULL;
-    nset_error err = { 0 };
-
-    ck_assert_int_eq(nset_recording_open(&r, &path, 1, &o, &err), NSET_ERR_FORMAT);
-    ck_assert_msg(strstr(err.text, says) != NULL, "%s", err.text);
+    must_fail_with(&path, 1, &(nset_recording_options){ .rate_hz = 1000 }, says);
 }
 
 /* (2, 3) announced as (2, 4): sample after sample, channel 0 first. */

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/base/test_hooks.h"
-#include "ephys/recording.h"
+#include "recording_tests.h"
 
 static char folder[] = "/tmp/neuroset-ncs-XXXXXX";
 
@@ -19,12 +18,6 @@ typedef struct rec {
     uint64_t us;
     unsigned n;
 } rec;
-
-static void put(FILE *f, uint64_t v, int n_bytes)
-{
-    for (int i = 0; i < n_bytes; i++)
-        fputc((int)(v >> 8 * i & 255), f);
-}
 
 /* Sample i of a record is its time in samples of 32 kHz + i, modulo 30000; what is not valid is 31000. */
 static const char *write_ncs(char *path, size_t size, const char *name, const char *keys, const rec *records, int n)
@@ -50,22 +43,12 @@ static const char *write_ncs(char *path, size_t size, const char *name, const ch
 
 static nset_recording *must_open(const char *const *paths, size_t n, const char *stream)
 {
-    nset_recording_options o = { .stream = stream };
-    nset_recording *r = NULL;
-    nset_error err = { 0 };
-
-    ck_assert_msg(nset_recording_open(&r, paths, n, &o, &err) == NSET_OK, "%s", err.text);
-    return r;
+    return must_open_with(paths, n, &(nset_recording_options){ .stream = stream });
 }
 
 static void must_fail(const char *path, const char *stream, const char *says)
 {
-    nset_recording_options o = { .stream = stream };
-    nset_recording *r = NULL;
-    nset_error err = { 0 };
-
-    ck_assert_int_eq(nset_recording_open(&r, &path, 1, &o, &err), NSET_ERR_FORMAT);
-    ck_assert_msg(strstr(err.text, says) != NULL, "%s", err.text);
+    must_fail_with(&path, 1, &(nset_recording_options){ .stream = stream }, says);
 }
 
 /* Every sample is the time at which it was taken, in samples. */
@@ -208,29 +191,6 @@ START_TEST(streams_are_chosen)
         remove(p[i]);
 }
 END_TEST
-
-/* Whichever allocation fails, nothing is left behind and the reason is memory. */
-static void sweep(const char *const *paths, size_t n)
-{
-    nset_recording_options o = { 0 };
-    float x[8];
-
-    for (long k = 0;; k++) {
-        nset_recording *r = NULL;
-        nset_error err = { 0 };
-        nset_status status;
-        nset_test_fail_alloc_at(k);
-        status = nset_recording_open(&r, paths, n, &o, &err);
-        if (status == NSET_OK)
-            status = r->source->read(r->source, x, 0, 1, &err);
-        nset_test_fail_alloc_at(-1);
-        nset_recording_close(r);
-        ck_assert_int_eq(nset_test_live_allocs(), 0);
-        if (status == NSET_OK)
-            break;
-        ck_assert_msg(status == NSET_ERR_NOMEM, "%ld: %d, %s", k, status, err.text);
-    }
-}
 
 START_TEST(memory_runs_out)
 {

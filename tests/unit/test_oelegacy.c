@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ephys/recording.h"
+#include "recording_tests.h"
 
 enum { BLOCK = 4, RATE = 1000 };
 
@@ -83,15 +83,6 @@ static nset_recording *open_it(void)
 
     ck_assert_msg(try_open(&r, folder, NULL, why) == NSET_OK, "%s", why);
     return r;
-}
-
-static bool warned(const nset_recording *r, const char *words)
-{
-    json_t *w;
-    size_t i;
-
-    json_array_foreach(r->warnings, i, w) if (strstr(json_string_value(w), words)) return true;
-    return false;
 }
 
 /* Sample t of the recording has the number, in every channel (given in the order of the columns), whatever is read. */

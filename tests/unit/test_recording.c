@@ -5,8 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/base/test_hooks.h"
-#include "ephys/recording.h"
+#include "recording_tests.h"
 
 static char folder[] = "/tmp/neuroset-recording-XXXXXX";
 static char paths[8][128];
@@ -37,15 +36,6 @@ static nset_recording *open_it(const char *path, const nset_recording_options *o
 
     ck_assert_msg(nset_recording_open(&r, &path, 1, o, &err) == NSET_OK, "%s", err.text);
     return r;
-}
-
-static bool warned(const nset_recording *r, const char *words)
-{
-    json_t *w;
-    size_t i;
-
-    json_array_foreach(r->warnings, i, w) if (strstr(json_string_value(w), words)) return true;
-    return false;
 }
 
 /* 5 samples of 3 channels: 100 t + c. */
