@@ -7,6 +7,7 @@
 
 #define ISI_S .0015
 #define REFRACTORY_S .001
+#define LEAST_SNR 1.5
 enum { FEW_SPIKES = 20, CUTOFF_SPIKES = 500, CUTOFF_BINS = 100, CUTOFF_SMOOTH = 3, PRESENCE_BINS = 60 };
 
 static double isi_violations(const int64_t *t, size_t n, double rate_hz, double seconds)
@@ -131,6 +132,9 @@ void nset_unit_label(nset_unit *u, double confidence, double norm)
     if (norm < 5) {
         u->label = NSET_LABEL_NOISE;
         snprintf(u->reason, sizeof u->reason, "template norm %.1f noise sd is below 5", norm);
+    } else if (u->snr < LEAST_SNR) { /* what locks to hum or a square wave has a norm, but no spike */
+        u->label = NSET_LABEL_NOISE;
+        snprintf(u->reason, sizeof u->reason, "its waveform is %.2f noise sd tall, below %.1f", u->snr, LEAST_SNR);
     } else if (u->rp_contamination > .3) {
         u->label = NSET_LABEL_MUA;
         snprintf(u->reason, sizeof u->reason, "contamination %.2f from refractory violations is above 0.3",

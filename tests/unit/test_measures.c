@@ -1,8 +1,10 @@
 /* Measures of units on trains and shapes whose figures are worked by hand; SpikeInterface's agree in tests/interop. */
 #include <check.h>
+#include <string.h>
 #include <math.h>
 #include <stdlib.h>
 
+#include "ephys/measures.h"
 #include "ephys/measures_more.h"
 
 enum { RATE = 10000, SECONDS = 120, LENGTH = 20, MOST = 4000 };
@@ -106,6 +108,33 @@ START_TEST(nothing_to_measure)
 }
 END_TEST
 
+/* One reason each, the gravest first. */
+START_TEST(labels_say_why)
+{
+    static const struct {
+        double norm, snr, contamination, confidence;
+        size_t n_spikes;
+        nset_label label;
+        const char *says;
+    } rows[] = {
+        { 12, 6, .01, .97, 300, NSET_LABEL_GOOD, "template norm 12.0" },
+        { 4.9, 6, .01, .97, 300, NSET_LABEL_NOISE, "below 5" },
+        { 22, .8, .01, .97, 300, NSET_LABEL_NOISE, "0.80 noise sd tall" },
+        { 12, 6, .31, .97, 300, NSET_LABEL_MUA, "contamination 0.31" },
+        { 12, 6, .01, .97, 19, NSET_LABEL_MUA, "few spikes: 19" },
+        { 12, 6, .01, .79, 300, NSET_LABEL_MUA, "mean probability 0.79" },
+        { 12, NAN, NAN, .97, 300, NSET_LABEL_GOOD, "template norm" }, /* not known is no fault */
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        nset_unit u = { .snr = rows[i].snr, .rp_contamination = rows[i].contamination, .n_spikes = rows[i].n_spikes };
+        nset_unit_label(&u, rows[i].confidence, rows[i].norm);
+        ck_assert_int_eq(u.label, rows[i].label);
+        ck_assert_msg(strstr(u.reason, rows[i].says) != NULL, "%s", u.reason);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("measures");
@@ -117,6 +146,7 @@ int main(void)
     tcase_add_test(t, a_shape_is_measured);
     tcase_add_test(t, shapes_without_a_trough_are_no_fault);
     tcase_add_test(t, nothing_to_measure);
+    tcase_add_test(t, labels_say_why);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
