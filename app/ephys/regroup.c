@@ -1,7 +1,9 @@
 #include "ephys/regroup.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,8 @@ typedef struct group {
 typedef struct regrouper {
     const nset_templates *t;
     const nset_matches *m;
+    const nset_probe *probe;
+    json_t *reasons;
     int64_t same; /* samples within which two spikes are one */
     nset_clean clean;
     size_t most;                        /* rows a template */
@@ -114,6 +118,20 @@ static nset_status add_group(regrouper *r, size_t k, const int32_t *label, int32
     return NSET_OK;
 }
 
+/* A reason with the place of template k before it. */
+NSET_PRINTF(3, 4) static void say_why(const regrouper *r, size_t k, const char *format, ...)
+{
+    char why[160];
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(why, sizeof why, format, list);
+    va_end(list);
+    if (r->reasons)
+        json_array_append_new(r->reasons,
+            json_sprintf("near (%g, %g) um: %s", r->probe->x_um[r->t->home[k]], r->probe->y_um[r->t->home[k]], why));
+}
+
 static nset_status split_template(regrouper *r, size_t k, uint64_t seed, nset_error *err)
 {
     size_t n_heaps = 0;
@@ -122,6 +140,8 @@ static nset_status split_template(regrouper *r, size_t k, uint64_t seed, nset_er
 
     if (status == NSET_OK && r->n[k] > 0)
         status = nset_heaps(label, &n_heaps, r->f + r->offset[k] * NSET_CLEAN, r->n[k], NSET_CLEAN, seed, err);
+    if (status == NSET_OK && n_heaps > 1)
+        say_why(r, k, "%zu spikes are %zu heaps: divided", r->n[k], n_heaps);
     for (size_t h = 0; h < n_heaps && status == NSET_OK; h++)
         status = add_group(r, k, label, (int32_t)h, err);
     nset_free(label);
@@ -250,7 +270,7 @@ static bool is_whole(const regrouper *r, const group *g)
     return g->n == r->n[g->template];
 }
 
-static bool compare_groups(const regrouper *r, const nset_probe *probe, size_t a, size_t b, int most_lag, candidate *c)
+static bool compare_groups(const regrouper *r, size_t a, size_t b, int most_lag, candidate *c)
 {
     const group *p = &r->group[a], *q = &r->group[b];
     float nearness;
@@ -258,7 +278,7 @@ static bool compare_groups(const regrouper *r, const nset_probe *probe, size_t a
 
     if (p->template == q->template)
         return false;
-    nearness = nset_templates_nearness(r->t, probe, p->template, q->template, most_lag, &lag);
+    nearness = nset_templates_nearness(r->t, r->probe, p->template, q->template, most_lag, &lag);
     *c = (candidate){ .nearness = nearness, .a = a, .b = b, .lag = lag };
     if (abs(lag) > 0)
         return nearness < NEAR_MOVED && is_whole(r, p) && is_whole(r, q);
@@ -266,7 +286,7 @@ static bool compare_groups(const regrouper *r, const nset_probe *probe, size_t a
     return c->nearness < NEAR;
 }
 
-static nset_status join_groups(regrouper *r, const nset_probe *probe, int most_lag, int *lag, nset_error *err)
+static nset_status join_groups(regrouper *r, int most_lag, int *lag, nset_error *err)
 {
     candidate *c = NULL, now;
     size_t n = 0, capacity = 0;
@@ -275,7 +295,7 @@ static nset_status join_groups(regrouper *r, const nset_probe *probe, int most_l
 
     for (size_t a = 1; a < r->n_groups && status == NSET_OK; a++)
         for (size_t b = 0; b < a && status == NSET_OK; b++)
-            if (compare_groups(r, probe, a, b, most_lag, &now) &&
+            if (compare_groups(r, a, b, most_lag, &now) &&
                 (status = nset_grow(&c, &capacity, n + 1, sizeof *c, err)) == NSET_OK)
                 c[n++] = now;
     if (n)
@@ -286,6 +306,9 @@ static nset_status join_groups(regrouper *r, const nset_probe *probe, int most_l
             continue;
         if (c[i].lag != 0 && (a != c[i].a || b != c[i].b)) /* times of joined groups would drift apart */
             continue;
+        say_why(r, r->group[a].template,
+            "%zu and %zu spikes, their means %.2f of what is allowed apart, one heap: joined", r->group[a].n,
+            r->group[b].n, (double)c[i].nearness);
         r->group[a].into = b;
         lag[a] = c[i].lag;
     }
@@ -351,9 +374,11 @@ static void regrouper_fini(regrouper *r)
 
 nset_status nset_regroup(nset_trains *trains, nset_whitened *w, const nset_templates *t, const nset_matches *m,
     const nset_probe *probe, const int64_t *segments, size_t n_segments, size_t least_spikes, uint64_t seed,
-    nset_workers *workers, nset_error *err)
+    json_t *reasons, nset_workers *workers, nset_error *err)
 {
-    regrouper r = { .t = t, .m = m, .same = nset_same_spike(nset_whitened_rate(w)) };
+    regrouper r = {
+        .t = t, .m = m, .probe = probe, .reasons = reasons, .same = nset_same_spike(nset_whitened_rate(w))
+    };
     int *lag = NULL, most_lag = (int)lround(.0006 * nset_whitened_rate(w));
     nset_status status;
 
@@ -367,7 +392,7 @@ nset_status nset_regroup(nset_trains *trains, nset_whitened *w, const nset_templ
     if (status == NSET_OK && !(lag = nset_calloc(r.n_groups, sizeof *lag)))
         status = nset_fail_oom(err, r.n_groups, sizeof *lag);
     if (status == NSET_OK)
-        status = join_groups(&r, probe, most_lag, lag, err);
+        status = join_groups(&r, most_lag, lag, err);
     nset_trains_fini(trains);
     for (size_t g = 0; g < r.n_groups && status == NSET_OK; g++)
         if (root(&r, g) == g)

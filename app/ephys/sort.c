@@ -197,12 +197,15 @@ static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
 /* Matches the learning segments and lets the spikes found make new trains and templates. */
 static nset_status refine(sorter *s, nset_error *err)
 {
+    json_t *reasons = json_object_get(s->facts, "regrouped");
     nset_matches m = { 0 };
     nset_status status;
 
+    if (!reasons)
+        json_object_set_new(s->facts, "regrouped", reasons = json_array());
     if ((status = match(s, &m, s->learn, s->n_learn, err)) == NSET_OK && (status = weigh_sizes(s, &m, err)) == NSET_OK)
         status = nset_regroup(&s->trains, s->w, &s->templates, &m, &s->recording->probe, s->learn, s->n_learn,
-            least_spikes(s), s->options->seed, s->workers, err);
+            least_spikes(s), s->options->seed, reasons, s->workers, err);
     nset_matches_fini(&m);
     tell(s, "group", 0);
     if (status == NSET_OK && (status = learn(s, err)) == NSET_OK)
