@@ -1,8 +1,9 @@
 #include "imaging/movie.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ typedef struct tiff_movie {
     size_t n, capacity;
     int64_t *first; /* (n + 1) first frame of each file */
     const char *believe;
-    nset_tiff *open; /* one file at a time */
+    pthread_mutex_t lock; /* of the two below */
+    nset_tiff *open;      /* one file at a time */
     size_t open_file;
 } tiff_movie;
 
@@ -128,9 +130,11 @@ static nset_status read_frame(nset_movie *self, float *frame, int64_t index, nse
         else
             high = middle;
     }
-    if ((status = switch_to(m, low, err)) != NSET_OK)
-        return status;
-    return nset_tiff_read(m->open, frame, index - m->first[low], err);
+    pthread_mutex_lock(&m->lock);
+    if ((status = switch_to(m, low, err)) == NSET_OK)
+        status = nset_tiff_read(m->open, frame, index - m->first[low], err);
+    pthread_mutex_unlock(&m->lock);
+    return status;
 }
 
 static void close_movie(nset_movie *self)
@@ -142,6 +146,7 @@ static void close_movie(nset_movie *self)
     nset_free(m->path);
     nset_free(m->first);
     nset_tiff_close(m->open);
+    pthread_mutex_destroy(&m->lock);
     json_decref(self->facts);
     json_decref(self->warnings);
     nset_free(m);
@@ -240,9 +245,15 @@ nset_status nset_movie_open(
 
     if (!m)
         return nset_fail_oom(err, 1, sizeof *m);
-    m->base = (nset_movie){
-        .format = "tiff", .read = read_frame, .close = close_movie, .facts = json_array(), .warnings = json_array()
-    };
+    m->base = (nset_movie){ .format = "tiff",
+        .n_channels = 1,
+        .n_planes = 1,
+        .read = read_frame,
+        .concurrent = true,
+        .close = close_movie,
+        .facts = json_array(),
+        .warnings = json_array() };
+    pthread_mutex_init(&m->lock, NULL);
     m->believe = options->believe;
     for (size_t i = 0; i < n_paths && status == NSET_OK; i++)
         status = stat(paths[i], &s) == 0 && S_ISDIR(s.st_mode) ? add_folder(m, paths[i], err)

@@ -1,4 +1,8 @@
-/* A movie: frames one can read in any order, and where each number came from. */
+/* A movie: frames one can read in any order, and where each number came from.
+ *
+ * A file holds frames x channels x planes of height x width pixels. A movie is one channel of one plane of it: the
+ * frames that the rest of the program sees. Nothing is kept of a frame once it was read.
+ */
 #ifndef NSET_IMAGING_MOVIE_H
 #define NSET_IMAGING_MOVIE_H
 
@@ -13,14 +17,21 @@ typedef struct nset_movie nset_movie;
 struct nset_movie { /* first member of each reader and each stage */
     const char *format;
     int64_t n_frames;
+    size_t n_channels, n_planes; /* of the file; 0 is read as 1 */
+    size_t channel, plane;       /* the one that is read, from 0 */
     size_t height, width;
-    double rate_hz;    /* 0: not known */
+    double rate_hz;    /* frames (volumes) a second; 0: not known */
     double pixel_um;   /* 0: not known */
     const char *dtype; /* of the file's samples */
     json_t *facts;     /* array of {"name", "value", "from"}, owned by the reader */
     json_t *warnings;  /* array of strings */
-    /* frame (height, width) := frame index, in counts. One thread at a time. */
+    /* frame (height, width) := frame index, in counts. Pixels that are no numbers are given the mean of the others; a
+     * frame without any number is all 0. Errors: NSET_ERR_ARG (index), NSET_ERR_FORMAT naming file and page,
+     * NSET_ERR_NOMEM. */
     nset_status (*read)(nset_movie *self, float *frame, int64_t index, nset_error *err);
+    /* read may be called by several threads at once. True for all that nset_movie_open gives; a stage that wraps a
+     * movie says it of itself. */
+    bool concurrent;
     void (*close)(nset_movie *self);
 };
 
