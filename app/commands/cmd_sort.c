@@ -10,7 +10,7 @@
 #include "commands/recording_options.h"
 #include "commands/sort_key.h"
 #include "ephys/bad_channels.h"
-#include "ephys/nwb_metadata.h"
+#include "results/nwb_metadata.h"
 #include "ephys/phy_features.h"
 #include "ephys/groups.h"
 #include "ephys/sort.h"

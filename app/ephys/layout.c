@@ -1,6 +1,5 @@
 #include "ephys/layout.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,58 +112,4 @@ void nset_layout_warn(nset_layout *l, const char *format, ...)
     if (!l->warnings)
         l->warnings = json_array();
     json_array_append_new(l->warnings, json_string(text));
-}
-
-/* ---- small files ---- */
-
-nset_status nset_read_text(char **out, const char *path, size_t limit, nset_error *err)
-{
-    FILE *f = fopen(path, "rb");
-    struct stat s;
-    size_t n;
-
-    if (!f)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
-    if (fstat(fileno(f), &s) || !S_ISREG(s.st_mode) || s.st_size < 0 || (size_t)s.st_size > limit) {
-        fclose(f);
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: not a text file of at most %zu bytes", path, limit);
-    }
-    n = (size_t)s.st_size;
-    if (!(*out = nset_calloc(n + 1, 1))) {
-        fclose(f);
-        return nset_fail_oom(err, n + 1, 1);
-    }
-    n = fread(*out, 1, n, f);
-    fclose(f);
-    return NSET_OK;
-}
-
-nset_status nset_read_json(json_t **out, const char *path, nset_error *err)
-{
-    nset_status status;
-    json_error_t why;
-    char *text = NULL;
-
-    if ((status = nset_read_text(&text, path, 256 << 20, err)) != NSET_OK)
-        return status;
-    *out = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-    nset_free(text);
-    if (!*out)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d, column %d: %s", path, why.line, why.column, why.text);
-    if (!json_is_object(*out)) {
-        json_decref(*out);
-        *out = NULL;
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: a JSON object is expected", path);
-    }
-    return NSET_OK;
-}
-
-void nset_path_beside(char *path, size_t n, const char *beside, const char *name)
-{
-    const char *slash = strrchr(beside, '/');
-
-    if (name[0] == '/' || !slash)
-        snprintf(path, n, "%s", name);
-    else
-        snprintf(path, n, "%.*s/%s", (int)(slash - beside), beside, name);
 }

@@ -106,13 +106,6 @@ nset_status nset_layout_source(nset_source **out, nset_layout *l, const size_t *
 /* Bytes of a sample of a dtype, 0 when it is not one of ours. */
 size_t nset_dtype_size(const char *dtype);
 
-/* Whole text file of at most limit bytes, ending with 0; nset_free it. Errors: NSET_ERR_FORMAT. */
-nset_status nset_read_text(char **out, const char *path, size_t limit, nset_error *err);
-/* JSON object of a file; decref it. Errors: NSET_ERR_FORMAT with line and column. */
-nset_status nset_read_json(json_t **out, const char *path, nset_error *err);
-/* path := the folder of beside + name. */
-void nset_path_beside(char *path, size_t n, const char *beside, const char *name);
-
 /* Places of a probeinterface file, for the columns of l; columns without a contact leave the layout (said). */
 nset_status nset_probe_file(nset_layout *l, const char *path, nset_error *err);
 

@@ -1,5 +1,5 @@
 /* MAT version 7.3: HDF5 behind a header of 512 bytes, a dataset a variable. */
-#include "ephys/h5.h"
+#include "results/h5.h"
 #include "ephys/mat.h"
 
 enum { MOST_NUMBERS = 1000000 };

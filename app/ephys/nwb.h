@@ -2,7 +2,7 @@
 #ifndef NSET_EPHYS_NWB_H
 #define NSET_EPHYS_NWB_H
 
-#include "ephys/h5.h"
+#include "results/h5.h"
 #include "ephys/layout.h"
 
 /* *path := the ElectricalSeries of the file that --stream names (a path, or the end of one), or the only one in

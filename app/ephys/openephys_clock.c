@@ -9,6 +9,7 @@
 
 #include "ephys/npy_header.h"
 #include "ephys/openephys.h"
+#include "results/small_files.h"
 
 enum { BATCH = 8192, MOST_GAPS = 100000 };
 

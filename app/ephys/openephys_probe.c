@@ -8,6 +8,7 @@
 
 #include "ephys/openephys.h"
 #include "ephys/xml.h"
+#include "results/small_files.h"
 
 enum { MOST_PROBES = 64, MOST_SITES = 6144 };
 #define SHANK_PITCH_UM 250.

@@ -6,6 +6,7 @@
 #include <neuroset/memory.h>
 
 #include "ephys/contacts.h"
+#include "results/small_files.h"
 
 enum { MOST_BYTES = 16 << 20 };
 

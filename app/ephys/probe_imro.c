@@ -10,6 +10,7 @@
 
 #include "ephys/contacts.h"
 #include "ephys/neuropixels.h"
+#include "results/small_files.h"
 
 enum { MOST_BYTES = 1 << 20, MOST_NUMBERS = 8, ULTRA_GROUPS = 24 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ephys/contacts.h"
+#include "results/small_files.h"
 
 static double unit_factor(const char *name)
 {

@@ -8,6 +8,7 @@
 
 #include "ephys/contacts.h"
 #include "ephys/prb.h"
+#include "results/small_files.h"
 
 enum { MOST_BYTES = 4 << 20 };
 

@@ -18,6 +18,7 @@
 #include "ephys/intan_header.h"
 #include "ephys/intan_times.h"
 #include "ephys/layout.h"
+#include "results/small_files.h"
 
 enum { TILE = 16 };
 #define GAIN_UV 0.195

@@ -11,6 +11,7 @@
 #include "ephys/bytes.h"
 #include "ephys/folder.h"
 #include "ephys/layout.h"
+#include "results/small_files.h"
 
 enum { START = 12, MAX_COLUMNS = 65536 };
 

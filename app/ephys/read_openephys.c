@@ -8,6 +8,7 @@
 #include <neuroset/memory.h>
 
 #include "ephys/openephys.h"
+#include "results/small_files.h"
 
 static bool is_electrode(json_t *channel)
 {

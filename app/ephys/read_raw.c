@@ -8,6 +8,7 @@
 #include <neuroset/memory.h>
 
 #include "ephys/planes.h"
+#include "results/small_files.h"
 
 static bool ends_with(const char *path, const char *ending)
 {

@@ -10,6 +10,7 @@
 
 #include "ephys/neuropixels.h"
 #include "ephys/spikeglx.h"
+#include "results/small_files.h"
 
 void nset_spikeglx_path(char *out, size_t n, const char *path, const char *ending)
 {

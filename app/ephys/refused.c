@@ -7,7 +7,7 @@
 
 #include "ephys/bytes.h"
 #include "ephys/folder.h"
-#include "ephys/h5.h"
+#include "results/h5.h"
 
 #define PLEX UINT32_C(0x58454C50)
 

@@ -9,6 +9,7 @@
 #include <neuroset/memory.h>
 
 #include "ephys/spikeglx.h"
+#include "results/small_files.h"
 
 enum { MOST_FILES = 10000, MOST_DEPTH = 3 };
 

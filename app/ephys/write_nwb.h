@@ -13,7 +13,7 @@
 #ifndef NSET_EPHYS_WRITE_NWB_H
 #define NSET_EPHYS_WRITE_NWB_H
 
-#include "ephys/h5_write.h"
+#include "results/h5_write.h"
 #include "ephys/write.h"
 
 typedef struct nset_nwb_options {

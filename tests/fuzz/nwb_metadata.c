@@ -1,6 +1,6 @@
 #include <jansson.h>
 
-#include "ephys/nwb_metadata.h"
+#include "results/nwb_metadata.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,7 +3,7 @@
 #include <hdf5.h>
 #include <string.h>
 
-#include "ephys/h5.h"
+#include "results/h5.h"
 #include "recording.h"
 
 typedef struct input {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ephys/h5.h"
+#include "results/h5.h"
 #include "ephys/recording.h"
 
 enum { FRAMES = 40, COLUMNS = 3 };

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ephys/nwb_metadata.h"
+#include "results/nwb_metadata.h"
 
 static char path[] = "/tmp/neuroset-metadata-XXXXXX";
 

@@ -1,6 +1,6 @@
 /* HDF5, kept quiet: every failure becomes one line of ours. */
-#ifndef NSET_EPHYS_H5_H
-#define NSET_EPHYS_H5_H
+#ifndef NSET_RESULTS_H5_H
+#define NSET_RESULTS_H5_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "ephys/h5.h"
+#include "results/h5.h"
 
 #include <stdio.h>
 #include <string.h>

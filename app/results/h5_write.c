@@ -1,4 +1,4 @@
-#include "ephys/h5_write.h"
+#include "results/h5_write.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-#include "ephys/nwb_metadata.h"
+#include "results/nwb_metadata.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ephys/layout.h"
+#include "results/small_files.h"
 
 typedef enum kind { TEXT, TEXTS, TIME, SEX, DEVICE, SUBJECT } kind; /* TEXTS: one or a list */
 

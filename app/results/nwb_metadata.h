@@ -7,8 +7,8 @@
  *  "subject": {"subject_id", "species", "sex", "age", "date_of_birth", "description", "genotype", "strain", "weight"}}
  * Every key may be missing; another key is an error, so that a misspelt one is not lost.
  */
-#ifndef NSET_EPHYS_NWB_METADATA_H
-#define NSET_EPHYS_NWB_METADATA_H
+#ifndef NSET_RESULTS_NWB_METADATA_H
+#define NSET_RESULTS_NWB_METADATA_H
 
 #include <jansson.h>
 #include <neuroset/error.h>

@@ -4,10 +4,10 @@
  * The same calls give the same bytes: no times are tracked, and the identifiers that NWB asks of its objects follow
  * from a seed and the object's path.
  */
-#ifndef NSET_EPHYS_H5_WRITE_H
-#define NSET_EPHYS_H5_WRITE_H
+#ifndef NSET_RESULTS_H5_WRITE_H
+#define NSET_RESULTS_H5_WRITE_H
 
-#include "ephys/h5.h"
+#include "results/h5.h"
 
 typedef struct nset_h5_writer {
     hid_t file, text; /* text: type of UTF-8 strings */
