@@ -25,6 +25,9 @@ void nset_net_free(nset_net *net)
         return;
     for (size_t i = 0; i < net->n_views; i++)
         nset_free(net->views[i].name);
+    for (size_t i = 0; i < net->n_ties; i++)
+        nset_tie_free(net->ties[i]);
+    nset_free(net->ties);
     nset_free(net->views);
     nset_free(net->nodes);
     nset_free(net->outputs);
@@ -334,6 +337,29 @@ nset_node nset_net_conv2d(nset_net *net, nset_node x, const char *name, size_t k
     n.weight = add_view(net, name, "weight", kernel * kernel * n.d, c_out, kernel * kernel * (n.d + c_out), 0);
     n.bias = add_view(net, name, "bias", c_out, 1, 0, 0);
     n.d = c_out;
+    return n.bias < 0 ? -1 : append(net, n);
+}
+
+nset_node nset_net_tied(nset_net *net, nset_node x, const char *name, const nset_tie *tie, size_t c_out)
+{
+    nset_tie *copy;
+    node n;
+
+    if (!is_node(net, x, "tied"))
+        return -1;
+    n = like(net, OP_TIED, x);
+    if (tie->n == 0 || n.d % tie->n)
+        return refuse(net, "tied: rows of %zu numbers are no %zu points", n.d, tie->n);
+    if (nset_grow(&net->ties, &net->ties_capacity, net->n_ties + 1, sizeof *net->ties, &net->error) != NSET_OK ||
+        !(copy = nset_tie_copy(tie, &net->error)))
+        return -1;
+    n.how = (int)net->n_ties;
+    net->ties[net->n_ties++] = copy;
+    n.channels = n.d / tie->n;
+    n.weight =
+        add_view(net, name, "weight", tie->n_weights * n.channels, c_out, tie->n * n.channels + tie->m * c_out, 0);
+    n.bias = add_view(net, name, "bias", tie->n_biases, c_out, 0, 0);
+    n.d = tie->m * c_out;
     return n.bias < 0 ? -1 : append(net, n);
 }
 

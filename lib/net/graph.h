@@ -19,6 +19,7 @@ typedef enum op {
     OP_CONV2D,
     OP_DOWN,
     OP_UP,
+    OP_TIED,
     N_OPS
 } op;
 
@@ -29,7 +30,7 @@ typedef struct node {
     size_t d;
     nset_node x, y;   /* sources, -1: none. OP_DENSE: y is a SET node whose rows stand for the bias */
     int weight, bias; /* views, -1: none */
-    int how;          /* nset_pool, nset_activation, number of the input */
+    int how;          /* nset_pool, nset_activation, number of the input or of the tie */
     double p;
     size_t length, kernel, stride, channels; /* convolutions; channels in a step of the sequence, or a pixel */
 } node;
@@ -48,6 +49,8 @@ struct nset_net {
     size_t n_views, views_capacity;
     nset_node *outputs;
     size_t n_outputs, outputs_capacity;
+    nset_tie **ties;
+    size_t n_ties, ties_capacity;
     int n_inputs, top_level; /* largest level */
     bool has_images, has_elements, finished;
     size_t n_params;
@@ -97,7 +100,9 @@ typedef struct layer {
 
 extern const layer nset_layer_dense, nset_layer_activate, nset_layer_norm, nset_layer_dropout, nset_layer_add,
     nset_layer_concat, nset_layer_pool, nset_layer_broadcast, nset_layer_log_size, nset_layer_conv1d, nset_layer_conv2d,
-    nset_layer_down, nset_layer_up;
+    nset_layer_down, nset_layer_up, nset_layer_tied;
+
+nset_tie *nset_tie_copy(const nset_tie *tie, nset_error *err);
 
 /* Makes room for n numbers; contents are lost. */
 nset_status nset_buffer_need(buffer *b, size_t n, nset_error *err);

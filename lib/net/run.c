@@ -18,6 +18,7 @@ static const layer *const layers[N_OPS] = {
     [OP_CONV2D] = &nset_layer_conv2d,
     [OP_DOWN] = &nset_layer_down,
     [OP_UP] = &nset_layer_up,
+    [OP_TIED] = &nset_layer_tied,
 };
 
 nset_status nset_buffer_need(buffer *b, size_t n, nset_error *err)

@@ -2,7 +2,7 @@
 # layers.sh ROOT: reads the #include lines and fails on an arrow that points up.
 #
 #   commands -> {ephys, imaging} -> {results, signal, cli's progress and models} -> lib's public face
-#   lib: train -> net -> math -> base; model -> {net, base}
+#   lib: symmetry -> train -> net -> math -> base; model -> {net, base}
 set -eu
 cd "$1"
 awk '
@@ -22,6 +22,7 @@ BEGIN {
     may["math"] = " math base "
     may["net"] = " net math base "
     may["train"] = " train net math base "
+    may["symmetry"] = " symmetry train net math base "
     may["model"] = " model net base "
 }
 /^#include "/ {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <neuroset/group.h>
 #include <neuroset/memory.h>
 #include <neuroset/random.h>
 #include <neuroset/train.h>
@@ -124,6 +125,20 @@ static void up(nset_net *net, nset_node x, nset_node y, int how)
     nset_net_output(net, nset_net_up(net, x));
 }
 
+/* 7 points of 2 channels on a ring that may be turned, and with how also reflected. */
+static void tied(nset_net *net, nset_node x, nset_node y, int how)
+{
+    nset_action *ring = NULL;
+    nset_tie *tie = NULL;
+
+    (void)y;
+    ck_assert_int_eq((how ? nset_action_dihedral : nset_action_cyclic)(&ring, 7, NULL), NSET_OK);
+    ck_assert_int_eq(nset_tie_create(&tie, ring, ring, NULL), NSET_OK);
+    nset_net_output(net, nset_net_tied(net, x, "a", tie, 3));
+    nset_tie_free(tie);
+    nset_action_free(ring);
+}
+
 /* Sets of images to a U-Net with a skip, an output of two levels. */
 static void u_net(nset_net *net, nset_node x, nset_node y, int how)
 {
@@ -200,6 +215,8 @@ static const op_row ops[] = {
     { "conv2d 5 x 5, of sets", { { NSET_SET, 0, 2 }, NONE }, conv2d, 5 },
     { "down", { IMAGE, NONE }, down, 0 },
     { "up", { { NSET_ELEMENT, 1, 2 }, NONE }, up, 0 },
+    { "tied on a ring", { SEQUENCE, NONE }, tied, 0 },
+    { "tied on a ring that may be reflected", { SEQUENCE, NONE }, tied, 1 },
     { "U-Net on sets of images", { IMAGE, NONE }, u_net, 0 },
 };
 

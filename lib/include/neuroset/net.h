@@ -78,6 +78,22 @@ NSET_API nset_node nset_net_equivariant(nset_net *net, nset_node x, const char *
  * ceil(length / stride) * c_out numbers. name.weight (kernel * channels, c_out), name.bias (c_out). */
 NSET_API nset_node nset_net_conv1d(
     nset_net *net, nset_node x, const char *name, size_t length, size_t kernel, size_t stride, size_t c_out);
+/* The weights of a row of N points that become M points, and which of them are one and the same. Made from a group by
+ * nset_tie_create (neuroset/group.h). */
+typedef struct nset_tie {
+    size_t n, m; /* inputs N, outputs M */
+    size_t n_weights, n_biases;
+    uint32_t *weight; /* (M, N) which weight joins output y and input x */
+    uint32_t *bias;   /* (M) */
+} nset_tie;
+
+NSET_API void nset_tie_free(nset_tie *tie);
+
+/* A row of N * channels numbers, (N, channels), to (M, c_out): y_j = sum over weights o of (the sum of the x_i that o
+ * joins to j) W_o + b_j. name.weight (n_weights * channels, c_out), name.bias (n_biases, c_out). The inner sums are
+ * exact, so inference is equivariant to the bit to all that keeps the ties in place. tie is copied. Ravanbakhsh et al.
+ * 2017, eq. 4. */
+NSET_API nset_node nset_net_tied(nset_net *net, nset_node x, const char *name, const nset_tie *tie, size_t c_out);
 /* kernel x kernel (odd), zero padding, stride 1. name.weight (kernel * kernel * d, c_out), name.bias (c_out). */
 NSET_API nset_node nset_net_conv2d(nset_net *net, nset_node x, const char *name, size_t kernel, size_t c_out);
 NSET_API nset_node nset_net_down(nset_net *net, nset_node x); /* level + 1: mean of 2 x 2; H and W even there */
