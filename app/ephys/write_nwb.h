@@ -13,13 +13,8 @@
 #ifndef NSET_EPHYS_WRITE_NWB_H
 #define NSET_EPHYS_WRITE_NWB_H
 
-#include "results/h5_write.h"
 #include "ephys/write.h"
-
-typedef struct nset_nwb_options {
-    const json_t *metadata;    /* nwb_metadata.h, or NULL */
-    const char *version, *how; /* of this program; a line on how it was run */
-} nset_nwb_options;
+#include "results/nwb_file.h"
 
 /* Errors: NSET_ERR_IO, NSET_ERR_NOMEM. */
 nset_status nset_write_nwb(const nset_sorting *s, const nset_recording *r, const nset_nwb_options *o,
@@ -27,11 +22,5 @@ nset_status nset_write_nwb(const nset_sorting *s, const nset_recording *r, const
 
 /* The table of units alone, as group /units; part of the above. */
 void nset_write_nwb_units(nset_h5_writer *w, const nset_sorting *s, const nset_recording *r);
-
-/* A column of a table: marks a dataset as VectorData with its description and closes it. */
-void nset_nwb_column(nset_h5_writer *w, hid_t dataset, const char *description);
-/* The parts that every table has: its columns' names in order, description, id 0 .. n_rows-1. */
-void nset_nwb_table(
-    nset_h5_writer *w, hid_t table, const char *description, const char *const *columns, size_t n, size_t n_rows);
 
 #endif

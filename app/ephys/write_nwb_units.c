@@ -12,45 +12,11 @@ static const char *const labels[] = {
     [NSET_LABEL_GOOD] = "good", [NSET_LABEL_MUA] = "mua", [NSET_LABEL_NOISE] = "noise"
 };
 
-/* Memory for n elements, or NULL and the writer has failed. */
-static void *room(nset_h5_writer *w, size_t n, size_t size)
-{
-    void *p = nset_calloc(n, size);
-
-    if (!p && w->status == NSET_OK)
-        w->status = nset_fail_oom(w->err, n, size);
-    return p;
-}
-
-/* The index of a ragged column: the end of each row's run. NWB wants the smallest unsigned type that holds it. */
-static void put_index(
-    nset_h5_writer *w, hid_t units, const char *name, const char *target, const uint64_t *end, size_t n)
-{
-    uint64_t top = n ? end[n - 1] : 0;
-    size_t size = top < 256 ? 1 : top < 65536 ? 2 : top <= UINT32_MAX ? 4 : 8;
-    hid_t type = size == 1 ? H5T_STD_U8LE : size == 2 ? H5T_STD_U16LE : size == 4 ? H5T_STD_U32LE : H5T_STD_U64LE, d;
-    unsigned char *bytes = room(w, n, size);
-    hsize_t count = n;
-    char path[80];
-
-    for (size_t i = 0; i < n && bytes; i++)
-        for (size_t b = 0; b < size; b++)
-            bytes[i * size + b] = (unsigned char)(end[i] >> 8 * b);
-    d = nset_h5w_numbers(w, units, name, type, 1, &count, bytes);
-    nset_h5w_type(w, d, "hdmf-common", "VectorIndex");
-    snprintf(path, sizeof path, "index of %s: the end of each unit's run", target);
-    nset_h5w_attr_text(w, d, "description", path);
-    snprintf(path, sizeof path, "/units/%s", target);
-    nset_h5w_attr_reference(w, d, "target", path);
-    nset_h5w_close_object(d);
-    nset_free(bytes);
-}
-
 /* Spikes lie in time order; here they lie by unit. */
 static void put_spikes(nset_h5_writer *w, hid_t units, const nset_sorting *s, const nset_recording *r)
 {
-    uint64_t *end = room(w, s->n_units + 1, sizeof *end);
-    double *seconds = room(w, s->n_spikes, sizeof *seconds);
+    uint64_t *end = nset_nwb_room(w, s->n_units + 1, sizeof *end);
+    double *seconds = nset_nwb_room(w, s->n_spikes, sizeof *seconds);
     hsize_t n = s->n_spikes;
     hid_t d;
 
@@ -65,7 +31,7 @@ static void put_spikes(nset_h5_writer *w, hid_t units, const nset_sorting *s, co
     d = nset_h5w_numbers(w, units, "spike_times", H5T_IEEE_F64LE, 1, &n, seconds);
     nset_h5w_attr_float(w, d, "resolution", 1 / s->rate_hz, false);
     nset_nwb_column(w, d, "times of the unit's spikes in seconds");
-    put_index(w, units, "spike_times_index", "spike_times", end, s->n_units);
+    nset_nwb_index(w, units, "/units", "spike_times", end, s->n_units);
     nset_free(seconds);
     nset_free(end);
 }
@@ -74,8 +40,8 @@ static void put_spikes(nset_h5_writer *w, hid_t units, const nset_sorting *s, co
 static void put_intervals(nset_h5_writer *w, hid_t units, const nset_sorting *s, const nset_recording *r)
 {
     size_t m = r->n_gaps + 1;
-    double(*x)[2] = room(w, s->n_units * m, sizeof *x);
-    uint64_t *end = room(w, s->n_units, sizeof *end);
+    double(*x)[2] = nset_nwb_room(w, s->n_units * m, sizeof *x);
+    uint64_t *end = nset_nwb_room(w, s->n_units, sizeof *end);
     hsize_t dims[2] = { s->n_units * m, 2 };
 
     for (size_t u = 0; u < s->n_units && x && end; u++) {
@@ -88,7 +54,7 @@ static void put_intervals(nset_h5_writer *w, hid_t units, const nset_sorting *s,
     }
     nset_nwb_column(w, nset_h5w_numbers(w, units, "obs_intervals", H5T_IEEE_F64LE, 2, dims, x),
         "start and end, in seconds, of the stretches that were recorded");
-    put_index(w, units, "obs_intervals_index", "obs_intervals", end, s->n_units);
+    nset_nwb_index(w, units, "/units", "obs_intervals", end, s->n_units);
     nset_free(x);
     nset_free(end);
 }
@@ -96,8 +62,8 @@ static void put_intervals(nset_h5_writer *w, hid_t units, const nset_sorting *s,
 /* All electrodes for every unit: the last axis of waveform_mean. */
 static void put_electrodes(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 {
-    int32_t *row = room(w, s->n_units * s->n_channels, sizeof *row);
-    uint64_t *end = room(w, s->n_units, sizeof *end);
+    int32_t *row = nset_nwb_room(w, s->n_units * s->n_channels, sizeof *row);
+    uint64_t *end = nset_nwb_room(w, s->n_units, sizeof *end);
     hsize_t n = s->n_units * s->n_channels;
     hid_t d;
 
@@ -110,7 +76,7 @@ static void put_electrodes(nset_h5_writer *w, hid_t units, const nset_sorting *s
     nset_h5w_attr_text(w, d, "description", "the electrodes of waveform_mean: all of them");
     nset_h5w_attr_reference(w, d, "table", "/general/extracellular_ephys/electrodes");
     nset_h5w_close_object(d);
-    put_index(w, units, "electrodes_index", "electrodes", end, s->n_units);
+    nset_nwb_index(w, units, "/units", "electrodes", end, s->n_units);
     nset_free(row);
     nset_free(end);
 }
@@ -118,7 +84,7 @@ static void put_electrodes(nset_h5_writer *w, hid_t units, const nset_sorting *s
 static void put_waveforms(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 {
     size_t n = s->n_units * s->template_length * s->n_channels;
-    float *volts = room(w, n, sizeof *volts);
+    float *volts = nset_nwb_room(w, n, sizeof *volts);
     hsize_t dims[3] = { s->n_units, s->template_length, s->n_channels };
     hid_t d;
 
@@ -154,8 +120,8 @@ static bool is_defined(const nset_sorting *s, const nset_unit_column *c)
 
 static void put_measures(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 {
-    double *x = room(w, s->n_units, sizeof *x);
-    int64_t *whole = room(w, s->n_units, sizeof *whole);
+    double *x = nset_nwb_room(w, s->n_units, sizeof *x);
+    int64_t *whole = nset_nwb_room(w, s->n_units, sizeof *whole);
     hsize_t n = s->n_units;
 
     for (size_t i = 0; i < N_PLACES + nset_n_unit_columns && x; i++) {
@@ -179,7 +145,8 @@ static void put_measures(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 
 static void put_labels(nset_h5_writer *w, hid_t units, const nset_sorting *s)
 {
-    const char **label = room(w, s->n_units, sizeof *label), **reason = room(w, s->n_units, sizeof *reason);
+    const char **label = nset_nwb_room(w, s->n_units, sizeof *label),
+               **reason = nset_nwb_room(w, s->n_units, sizeof *reason);
 
     for (size_t u = 0; u < s->n_units && label && reason; u++) {
         label[u] = labels[s->units[u].label];
@@ -205,7 +172,7 @@ void nset_write_nwb_units(nset_h5_writer *w, const nset_sorting *s, const nset_r
     columns[n++] = "largest_electrode";
     columns[n++] = "quality";
     columns[n++] = "quality_reason";
-    nset_nwb_table(w, units, "units that neuroset found", columns, n, s->n_units);
+    nset_nwb_table(w, units, "units that neuroset found", columns, n, NULL, s->n_units);
     put_spikes(w, units, s, r);
     put_intervals(w, units, s, r);
     put_electrodes(w, units, s);

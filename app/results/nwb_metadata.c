@@ -7,22 +7,28 @@
 
 #include "results/small_files.h"
 
-typedef enum kind { TEXT, TEXTS, TIME, SEX, DEVICE, SUBJECT } kind; /* TEXTS: one or a list */
+typedef enum kind { TEXT, TEXTS, TIME, SEX, LENGTH, OBJECT } kind; /* TEXTS: one or a list; LENGTH: of a wave */
 
 typedef struct field {
     const char *key;
     kind kind;
+    const struct field *inside; /* of an OBJECT */
 } field;
 
-static const field top[] = { { "session_start_time", TIME }, { "file_create_date", TIME },
-    { "session_description", TEXT }, { "identifier", TEXT }, { "session_id", TEXT }, { "experimenter", TEXTS },
-    { "institution", TEXT }, { "lab", TEXT }, { "experiment_description", TEXT }, { "notes", TEXT },
-    { "keywords", TEXTS }, { "related_publications", TEXTS }, { "electrode_location", TEXT }, { "device", DEVICE },
-    { "subject", SUBJECT }, { 0 } };
-static const field device[] = { { "name", TEXT }, { "description", TEXT }, { "manufacturer", TEXT }, { 0 } };
-static const field subject[] = { { "subject_id", TEXT }, { "species", TEXT }, { "sex", SEX }, { "age", TEXT },
-    { "date_of_birth", TIME }, { "description", TEXT }, { "genotype", TEXT }, { "strain", TEXT }, { "weight", TEXT },
+static const field device[] = { { .key = "name" }, { .key = "description" }, { .key = "manufacturer" }, { 0 } };
+static const field subject[] = { { .key = "subject_id" }, { .key = "species" }, { "sex", SEX, NULL }, { .key = "age" },
+    { "date_of_birth", TIME, NULL }, { .key = "description" }, { .key = "genotype" }, { .key = "strain" },
+    { .key = "weight" }, { 0 } };
+static const field optical_channel[] = { { .key = "name" }, { .key = "description" },
+    { "emission_lambda", LENGTH, NULL }, { 0 } };
+static const field imaging_plane[] = { { .key = "name" }, { .key = "description" }, { .key = "indicator" },
+    { .key = "location" }, { "excitation_lambda", LENGTH, NULL }, { "optical_channel", OBJECT, optical_channel },
     { 0 } };
+static const field top[] = { { "session_start_time", TIME, NULL }, { "file_create_date", TIME, NULL },
+    { .key = "session_description" }, { .key = "identifier" }, { .key = "session_id" }, { "experimenter", TEXTS, NULL },
+    { .key = "institution" }, { .key = "lab" }, { .key = "experiment_description" }, { .key = "notes" },
+    { "keywords", TEXTS, NULL }, { "related_publications", TEXTS, NULL }, { .key = "electrode_location" },
+    { "device", OBJECT, device }, { "imaging_plane", OBJECT, imaging_plane }, { "subject", OBJECT, subject }, { 0 } };
 
 /* Takes the digits of one number with its bounds. */
 static bool digits(const char **p, int n, int low, int high)
@@ -81,8 +87,9 @@ static const char *wanted(const json_t *v, kind k)
             return NULL;
         json_array_foreach(v, i, item) if (!is_text(item)) return "texts that are not empty";
         return json_array_size(v) > 0 ? NULL : "a text, or a list of texts";
-    case DEVICE:
-    case SUBJECT:
+    case LENGTH:
+        return json_is_number(v) && json_number_value(v) > 0 ? NULL : "a wavelength in nanometres";
+    case OBJECT:
         return json_is_object(v) ? NULL : "an object";
     default:
         return is_text(v) ? NULL : "a text that is not empty";
@@ -114,26 +121,40 @@ static nset_status check(json_t *object, const field *table, const char *where, 
         }
         if ((want = wanted(v, f->kind)))
             return nset_fail(err, NSET_ERR_FORMAT, "%s: '%s%s': %s is expected", path, where, key, want);
-        if (f->kind == DEVICE || f->kind == SUBJECT)
-            status =
-                check(v, f->kind == DEVICE ? device : subject, f->kind == DEVICE ? "device." : "subject.", path, err);
+        if (f->kind == OBJECT) {
+            char inside[80];
+            snprintf(inside, sizeof inside, "%s%s.", where, key);
+            status = check(v, f->inside, inside, path, err);
+        }
         if (status != NSET_OK)
             return status;
     }
     return NSET_OK;
 }
 
+/* Names become links of the file. */
+static nset_status check_name(const json_t *object, const char *where, const char *path, nset_error *err)
+{
+    const char *name = json_string_value(json_object_get(object, "name"));
+
+    if (name && (strpbrk(name, "/:") || name[0] == '.' || strlen(name) > 100))
+        return nset_fail(err, NSET_ERR_FORMAT,
+            "%s: '%s.name': a name without / and : of at most 100 letters is expected", path, where);
+    return NSET_OK;
+}
+
 nset_status nset_nwb_metadata_read(json_t **out, const char *path, nset_error *err)
 {
-    json_t *root = NULL, *name;
+    json_t *root = NULL, *plane;
     nset_status status = nset_read_json(&root, path, err);
 
     if (status == NSET_OK)
         status = check(root, top, "", path, err);
-    name = json_object_get(json_object_get(root, "device"), "name");
-    if (status == NSET_OK && name && (strpbrk(json_string_value(name), "/:") || json_string_value(name)[0] == '.'))
-        status = nset_fail(err, NSET_ERR_FORMAT, "%s: 'device.name': a name without / and : is expected", path);
-    if (status != NSET_OK) {
+    plane = json_object_get(root, "imaging_plane");
+    if (status != NSET_OK || (status = check_name(json_object_get(root, "device"), "device", path, err)) != NSET_OK ||
+        (status = check_name(plane, "imaging_plane", path, err)) != NSET_OK ||
+        (status = check_name(json_object_get(plane, "optical_channel"), "imaging_plane.optical_channel", path, err)) !=
+            NSET_OK) {
         json_decref(root);
         return status;
     }

@@ -1,9 +1,11 @@
-/* What a recording's files do not say of the session, as the user writes it into a JSON file for NWB.
+/* What the files of a recording or movie do not say of the session, as the user writes it into a JSON file for NWB.
  *
  * {"session_start_time": "2026-01-31T10:00:00+01:00", "session_description": ..., "identifier", "session_id",
  *  "file_create_date", "experimenter": text or list, "institution", "lab", "experiment_description", "notes",
  *  "keywords": list, "related_publications": list, "electrode_location",
  *  "device": {"name", "description", "manufacturer"},
+ *  "imaging_plane": {"name", "description", "indicator", "location", "excitation_lambda": nanometres,
+ *                    "optical_channel": {"name", "description", "emission_lambda": nanometres}},
  *  "subject": {"subject_id", "species", "sex", "age", "date_of_birth", "description", "genotype", "strain", "weight"}}
  * Every key may be missing; another key is an error, so that a misspelt one is not lost.
  */

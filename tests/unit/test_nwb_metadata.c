@@ -37,6 +37,7 @@ START_TEST(all_fields_are_taken)
     }
     ck_assert_msg(read_it(&m,
                       "{\"experimenter\": [\"a\", \"b\"], \"keywords\": \"one\", \"device\": {\"name\": \"np 1.0\"}, "
+                      "\"imaging_plane\": {\"excitation_lambda\": 920, \"optical_channel\": {\"name\": \"green\"}}, "
                       "\"subject\": {\"sex\": \"F\", \"date_of_birth\": \"2025-01-01T00:00:00+00:00\"}}",
                       &err) == NSET_OK,
         "%s", err.text);
@@ -64,6 +65,12 @@ START_TEST(a_slip_is_told)
         { "{\"session_start_time\": \"2026-01-31 10:00:00Z\"}", "with its zone" },
         { "{\"session_start_time\": \"2026-01-31T10:00:00Zulu\"}", "with its zone" },
         { "{\"session_start_time\": \"2026-01-31T10:00:00+1:00\"}", "with its zone" },
+        { "{\"imaging_plane\": {\"excitation_lambda\": \"920\"}}", "'imaging_plane.excitation_lambda': a wavelength" },
+        { "{\"imaging_plane\": {\"optical_channel\": {\"emission_lambda\": 0}}}",
+            "'imaging_plane.optical_channel.emission_lambda': a wavelength" },
+        { "{\"imaging_plane\": {\"optical_channel\": {\"lambda\": 1}}}",
+            "'imaging_plane.optical_channel.lambda' is no" },
+        { "{\"imaging_plane\": {\"name\": \"a/b\"}}", "'imaging_plane.name': a name without /" },
         { "[]", "a JSON object is expected" },
         { "{\"lab\": \"a\", \"lab\": \"b\"}", "duplicate" },
     };
