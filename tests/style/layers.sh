@@ -2,7 +2,7 @@
 # layers.sh ROOT: reads the #include lines and fails on an arrow that points up.
 #
 #   commands -> {ephys, imaging} -> {results, signal, cli's progress and models} -> lib's public face
-#   lib: symmetry -> train -> net -> math -> base; model -> {net, base}
+#   lib: {symmetry, exchangeable} -> train -> net -> math -> base; model -> {net, base}
 set -eu
 cd "$1"
 awk '
@@ -23,6 +23,7 @@ BEGIN {
     may["net"] = " net math base "
     may["train"] = " train net math base "
     may["symmetry"] = " symmetry train net math base "
+    may["exchangeable"] = " exchangeable train net math base "
     may["model"] = " model net base "
 }
 /^#include "/ {
