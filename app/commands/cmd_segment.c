@@ -172,14 +172,19 @@ static nset_status work(job *j, const char *model, nset_error *err)
     nset_masks *masks = NULL, *rejected = NULL;
     nset_maps *summary = NULL;
     nset_traces *traces = NULL;
-    nset_segment_options o = { .bin = j->s->bin, .diameter = j->s->diameter, .threshold = j->s->threshold };
+    nset_segment_options o = { .images = { .bin = j->s->bin, .diameter = j->s->diameter },
+        .threshold = j->s->threshold };
+    nset_images images = { 0 };
     nset_status status;
 
     if ((status = nset_segmenter_open(&segmenter, model, j->workers, err)) != NSET_OK ||
         (status = register_frames(j, err)) != NSET_OK)
         goto done;
-    o.valid = j->motion.valid;
-    if ((status = nset_segmenter_run(segmenter, j->movie, &o, &masks, &rejected, &summary, err)) != NSET_OK)
+    o.images.valid = j->motion.valid;
+    if ((status = nset_segmenter_look(&images, segmenter, j->movie, &o, err)) != NSET_OK)
+        goto done;
+    nset_run_folder_stage(j->folder, "images", nset_images_bytes(&images));
+    if ((status = nset_segmenter_conclude(segmenter, &images, &o, &masks, &rejected, &summary, err)) != NSET_OK)
         goto done;
     nset_run_folder_stage(j->folder, "segment", summary->n * summary->height * summary->width * sizeof(float));
     json_object_set_new(j->found, "cells", json_integer((json_int_t)masks->n));
@@ -200,6 +205,7 @@ done:
     nset_masks_free(rejected);
     nset_maps_free(summary);
     nset_traces_free(traces);
+    nset_images_fini(&images);
     return status;
 }
 

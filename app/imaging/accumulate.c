@@ -6,11 +6,23 @@
 #include <neuroset/memory.h>
 
 #include "imaging/blur.h"
-#include "signal/robust.h"
+#include "imaging/pixels.h"
 
 enum { LIMIT = 1 << 21 }; /* of a grid value: squares and products of 2^20 images stay inside 62 bits */
 
-static const ptrdiff_t neighbour[NSET_NEIGHBOURS][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 }, { 1, -1 } };
+/* What each sum adds up. */
+static const struct term {
+    enum { IMAGE, BAND, PRODUCT } of;
+    int dy, dx; /* of the neighbour whose band is the other factor */
+} terms[NSET_N_SUMS] = {
+    [NSET_SUM_IMAGE] = { IMAGE, 0, 0 },
+    [NSET_SUM_BAND] = { BAND, 0, 0 },
+    [NSET_SUM_SQUARE] = { PRODUCT, 0, 0 },
+    [NSET_SUM_RIGHT] = { PRODUCT, 0, 1 },
+    [NSET_SUM_BELOW] = { PRODUCT, 1, 0 },
+    [NSET_SUM_BELOW_RIGHT] = { PRODUCT, 1, 1 },
+    [NSET_SUM_BELOW_LEFT] = { PRODUCT, 1, -1 },
+};
 
 nset_status nset_accumulator_init(
     nset_accumulator *a, size_t height, size_t width, double diameter_px, int fine, nset_error *err)
@@ -21,103 +33,120 @@ nset_status nset_accumulator_init(
     *a = (nset_accumulator){ .height = height, .width = width, .scale = fine ? 1024 : 16 };
     a->sigma_in = .12 * diameter_px;
     a->sigma_out = .7 * diameter_px;
-    a->sum = nset_calloc(n, sizeof *a->sum);
-    a->first = nset_calloc(n, sizeof *a->first);
-    a->second = nset_calloc(n, sizeof *a->second);
+    for (int k = 0; k < NSET_N_SUMS; k++)
+        ok &= (a->sum[k] = nset_calloc(n, sizeof *a->sum[k])) != NULL;
     a->largest = nset_calloc(n, sizeof *a->largest);
-    for (int k = 0; k < NSET_NEIGHBOURS; k++)
-        ok &= (a->product[k] = nset_calloc(n, sizeof *a->product[k])) != NULL;
-    for (int k = 0; k < 3; k++)
-        ok &= (a->room[k] = nset_calloc(n, sizeof *a->room[k])) != NULL;
-    if (ok && a->sum && a->first && a->second && a->largest)
+    a->room = nset_calloc(n, 3 * sizeof *a->room);
+    a->grid = nset_calloc(n, sizeof *a->grid);
+    if (ok && a->largest && a->room && a->grid) {
+        for (size_t i = 0; i < n; i++)
+            a->largest[i] = INT32_MIN;
         return NSET_OK;
+    }
     nset_accumulator_fini(a);
-    return nset_fail_oom(err, n, sizeof *a->sum);
+    return nset_fail_oom(err, n, sizeof *a->sum[0]);
 }
 
 void nset_accumulator_fini(nset_accumulator *a)
 {
-    nset_free(a->sum);
-    nset_free(a->first);
-    nset_free(a->second);
+    for (int k = 0; k < NSET_N_SUMS; k++)
+        nset_free(a->sum[k]);
     nset_free(a->largest);
-    for (int k = 0; k < NSET_NEIGHBOURS; k++)
-        nset_free(a->product[k]);
-    for (int k = 0; k < 3; k++)
-        nset_free(a->room[k]);
+    nset_free(a->room);
+    nset_free(a->grid);
     *a = (nset_accumulator){ 0 };
 }
 
-static int64_t on_grid(double x)
+void nset_accumulator_band(const nset_accumulator *a, float *band, int32_t *grid, const float *image, float *room)
 {
-    return x > LIMIT ? LIMIT : x < -LIMIT ? -LIMIT : llrint(x);
+    const nset_pixels *k = nset_pixels_now();
+    size_t h = a->height, w = a->width, n = h * w;
+
+    memcpy(band, image, n * sizeof *band);
+    memcpy(room, image, n * sizeof *room);
+    nset_blur(band, h, w, a->sigma_in, room + n);
+    nset_blur(room, h, w, a->sigma_out, room + n);
+    for (size_t i = 0; i < n; i++)
+        band[i] -= room[i];
+    k->to_grid(grid, band, n, (float)a->scale, LIMIT);
+}
+
+/* Row y of one term. */
+static void add_row(nset_accumulator *a, enum nset_sum s, const float *image, const int32_t *grid, size_t y)
+{
+    const nset_pixels *k = nset_pixels_now();
+    const struct term *t = &terms[s];
+    size_t w = a->width, at = y * w, n = w, first = 0;
+
+    if (t->of == IMAGE) {
+        k->sum_up_scaled(a->sum[s] + at, image + at, w, a->scale);
+    } else if (t->of == BAND) {
+        k->sum_up(a->sum[s] + at, grid + at, w);
+    } else if (y + (size_t)t->dy < a->height) {
+        first = t->dx < 0 ? (size_t)-t->dx : 0;
+        n = w > (size_t)(t->dx < 0 ? -t->dx : t->dx) ? w - (size_t)(t->dx < 0 ? -t->dx : t->dx) : 0;
+        k->sum_products(a->sum[s] + at + first, grid + at + first,
+            grid + (size_t)((ptrdiff_t)(at + (size_t)t->dy * w + first) + t->dx), n);
+    }
+}
+
+void nset_accumulator_add_rows(nset_accumulator *a, const float *image, const int32_t *grid, size_t first, size_t last)
+{
+    for (size_t y = first; y < last; y++) {
+        for (int s = 0; s < NSET_N_SUMS; s++)
+            add_row(a, (enum nset_sum)s, image, grid, y);
+        nset_pixels_now()->keep_larger(a->largest + y * a->width, grid + y * a->width, a->width);
+    }
 }
 
 void nset_accumulator_add(nset_accumulator *a, const float *image, float *band)
 {
-    size_t h = a->height, w = a->width, n = h * w;
-    float *in = a->room[0], *out = a->room[1];
-    int64_t z[2] = { 0 };
+    size_t n = a->height * a->width;
 
-    memcpy(in, image, n * sizeof *in);
-    memcpy(out, image, n * sizeof *out);
-    nset_blur(in, h, w, a->sigma_in, a->room[2]);
-    nset_blur(out, h, w, a->sigma_out, a->room[2]);
-    for (size_t i = 0; i < n; i++) {
-        a->sum[i] += llrint((double)image[i] * a->scale);
-        in[i] = in[i] - out[i];
-    }
+    nset_accumulator_band(a, a->room, a->grid, image, a->room + n);
     if (band)
-        memcpy(band, in, n * sizeof *band);
-    for (size_t i = 0; i < n; i++) /* from here on whole numbers, small enough to be exact floats or doubles */
-        out[i] = (float)on_grid((double)in[i] * a->scale);
-    for (size_t i = 0; i < n; i++) {
-        z[0] = (int64_t)out[i];
-        a->first[i] += z[0];
-        a->second[i] += z[0] * z[0];
-        if (a->n == 0 || z[0] > a->largest[i])
-            a->largest[i] = (int32_t)z[0];
-    }
-    for (int k = 0; k < NSET_NEIGHBOURS; k++) {
-        ptrdiff_t dy = neighbour[k][0], dx = neighbour[k][1];
-        for (size_t y = 0; y + (size_t)dy < h; y++) {
-            size_t from = dx < 0 ? 1 : 0, to = dx > 0 ? w - 1 : w;
-            const float *p = out + y * w, *q = out + (y + (size_t)dy) * w;
-            int64_t *sum = a->product[k] + y * w;
-            for (size_t x = from; x < to; x++)
-                sum[x] += (int64_t)p[x] * (int64_t)q[(size_t)((ptrdiff_t)x + dx)];
-        }
-    }
+        memcpy(band, a->room, n * sizeof *band);
+    nset_accumulator_add_rows(a, image, a->grid, 0, a->height);
     a->n++;
+}
+
+/* ---- maps ---- */
+
+static double mean_band(const nset_accumulator *a, size_t i)
+{
+    return (double)a->sum[NSET_SUM_BAND][i] / (double)a->n;
 }
 
 static double variance(const nset_accumulator *a, size_t i)
 {
-    double m = (double)a->first[i] / (double)a->n;
+    double m = mean_band(a, i);
 
-    return (double)a->second[i] / (double)a->n - m * m;
+    return (double)a->sum[NSET_SUM_SQUARE][i] / (double)a->n - m * m;
 }
 
+/* Mean correlation with the neighbours, each pair counted for both. */
 static void correlation_map(const nset_accumulator *a, float *map)
 {
+    static const enum nset_sum pairs[] = { NSET_SUM_RIGHT, NSET_SUM_BELOW, NSET_SUM_BELOW_RIGHT, NSET_SUM_BELOW_LEFT };
     size_t h = a->height, w = a->width;
-    float *count = a->room[2];
+    float *count = a->room;
 
     memset(map, 0, h * w * sizeof *map);
     memset(count, 0, h * w * sizeof *count);
-    for (int k = 0; k < NSET_NEIGHBOURS; k++)
-        for (size_t y = 0; y + (size_t)neighbour[k][0] < h; y++)
-            for (size_t x = neighbour[k][1] < 0 ? 1 : 0; x < (neighbour[k][1] > 0 ? w - 1 : w); x++) {
-                size_t i = y * w + x;
-                size_t j = (size_t)((ptrdiff_t)i + neighbour[k][0] * (ptrdiff_t)w + neighbour[k][1]);
-                double n = (double)a->n, c, v = variance(a, i) * variance(a, j);
-                c = (double)a->product[k][i] / n - (double)a->first[i] / n * ((double)a->first[j] / n);
+    for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+        const struct term *t = &terms[pairs[k]];
+        for (size_t y = 0; y + (size_t)t->dy < h; y++)
+            for (size_t x = t->dx < 0 ? 1 : 0; x < (t->dx > 0 ? w - 1 : w); x++) {
+                size_t i = y * w + x, j = (size_t)((ptrdiff_t)i + t->dy * (ptrdiff_t)w + t->dx);
+                double c, v = variance(a, i) * variance(a, j);
+                c = (double)a->sum[pairs[k]][i] / (double)a->n - mean_band(a, i) * mean_band(a, j);
                 c = v > 0 ? c / sqrt(v) : 0;
                 map[i] += (float)c;
                 map[j] += (float)c;
                 count[i]++;
                 count[j]++;
             }
+    }
     for (size_t i = 0; i < h * w; i++)
         map[i] = count[i] > 0 ? map[i] / count[i] : 0;
 }
@@ -131,15 +160,15 @@ void nset_accumulator_maps(const nset_accumulator *a, float *maps)
     if (a->n == 0)
         return;
     for (size_t i = 0; i < n; i++) {
-        double v = variance(a, i), m = (double)a->sum[i] / (double)a->n / a->scale;
+        double v = variance(a, i), m = (double)a->sum[NSET_SUM_IMAGE][i] / (double)a->n / a->scale;
         mean[i] = (float)m;
-        peak[i] = v > 0 ? (float)(((double)a->largest[i] - (double)a->first[i] / (double)a->n) / sqrt(v)) : 0;
+        peak[i] = v > 0 ? (float)(((double)a->largest[i] - mean_band(a, i)) / sqrt(v)) : 0;
         sd[i] = (float)(sqrt(fmax(v, 0)) / a->scale);
     }
     correlation_map(a, maps + NSET_MAP_CORRELATION * n);
     for (size_t i = 0; i < n; i++) /* photon noise grows with the root of the local mean */
-        a->room[0][i] = mean[i] > 0 ? mean[i] : 0;
-    nset_blur(a->room[0], a->height, a->width, a->sigma_out, a->room[2]);
+        a->room[i] = mean[i] > 0 ? mean[i] : 0;
+    nset_blur(a->room, a->height, a->width, a->sigma_out, a->room + n);
     for (size_t i = 0; i < n; i++)
-        sd[i] = a->room[0][i] > 0 ? sd[i] / sqrtf(a->room[0][i]) : 0;
+        sd[i] = a->room[i] > 0 ? sd[i] / sqrtf(a->room[i]) : 0;
 }

@@ -22,6 +22,8 @@ typedef struct nset_pixels {
     void (*scale)(float *x, float factor, size_t n);
     /* z := x times scale, rounded, within +-limit < 2^22; x that are no numbers give 0. */
     void (*to_grid)(int32_t *z, const float *x, size_t n, float scale, float limit);
+    /* sum += x times scale, rounded; |x scale| < 2^50. */
+    void (*sum_up_scaled)(int64_t *sum, const float *x, size_t n, double scale);
     /* sum += z, or z times its neighbour, or the larger one is kept. */
     void (*sum_up)(int64_t *sum, const int32_t *z, size_t n);
     void (*sum_products)(int64_t *sum, const int32_t *a, const int32_t *b, size_t n);

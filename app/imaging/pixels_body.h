@@ -93,6 +93,21 @@ static void to_grid(int32_t *restrict z, const float *restrict x, size_t n, floa
     }
 }
 
+/* The same with 1.5 * 2^52; the sum's lowest bits are then the whole number. */
+static void sum_up_scaled(int64_t *restrict sum, const float *restrict x, size_t n, double factor)
+{
+    const double magic = 6755399441055744;
+    int64_t zero;
+
+    memcpy(&zero, &magic, sizeof zero);
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i] * factor + magic;
+        int64_t bits;
+        memcpy(&bits, &v, sizeof bits);
+        sum[i] += bits - zero;
+    }
+}
+
 static void sum_up(int64_t *restrict sum, const int32_t *restrict z, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -117,5 +132,5 @@ static void between(float *restrict to, const float *a, const float *b, float fy
         to[i] = (a[i] * (1 - fx) + a[i + 1] * fx) * (1 - fy) + (b[i] * (1 - fx) + b[i + 1] * fx) * fy;
 }
 
-const nset_pixels PIXELS_TABLE = { box, weigh_rows, transpose, add, scale, to_grid, sum_up, sum_products, keep_larger,
-    between };
+const nset_pixels PIXELS_TABLE = { box, weigh_rows, transpose, add, scale, to_grid, sum_up_scaled, sum_up, sum_products,
+    keep_larger, between };

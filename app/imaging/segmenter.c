@@ -3,16 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include <neuroset/memory.h>
 #include <neuroset/model.h>
 
-#include "cli/progress.h"
-#include "imaging/accumulate.h"
 #include "imaging/blur.h"
-
-enum { PHI_IMAGES = 48, PHI_GRID = 1 << 24 }; /* images that phi sees; steps of its sum's grid a unit */
 
 struct nset_segmenter {
     nset_workers *workers;
@@ -224,112 +219,14 @@ nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const flo
     return status;
 }
 
-/* ---- the pass over the images ---- */
-
-typedef struct pass {
-    nset_segmenter *s;
-    nset_movie *movie;
-    const nset_segment_options *o;
-    int64_t bin, n_bins, phi_every;
-    nset_accumulator sums;
-    nset_run *phi;
-    int64_t *pooled, n_phi; /* (H, W, NSET_SEG_PHI) on the grid */
-    float *frame, *image, *band, *padded, *room;
-    size_t h4, w4;
-} pass;
-
-static void free_pass(pass *p)
-{
-    nset_accumulator_fini(&p->sums);
-    nset_run_free(p->phi);
-    nset_free(p->pooled);
-    nset_free(p->frame);
-    nset_free(p->image);
-    nset_free(p->band);
-    nset_free(p->padded);
-    nset_free(p->room);
-}
-
-static nset_status start_pass(pass *p, nset_error *err)
-{
-    size_t h = p->movie->height, w = p->movie->width, n = h * w;
-    int fine = p->movie->dtype[0] == 'f';
-    nset_status status;
-
-    p->bin = p->o->bin > 0 ? p->o->bin : p->movie->rate_hz > 0 ? (int64_t)fmax(1, round(.5 * p->movie->rate_hz)) : 4;
-    p->n_bins = (p->movie->n_frames + p->bin - 1) / p->bin;
-    p->phi_every = (p->n_bins + PHI_IMAGES - 1) / PHI_IMAGES;
-    p->phi_every = p->phi_every < 1 ? 1 : p->phi_every;
-    p->h4 = (h + 3) / 4 * 4;
-    p->w4 = (w + 3) / 4 * 4;
-    p->pooled = nset_calloc(n * NSET_SEG_PHI, sizeof *p->pooled);
-    p->frame = nset_calloc(n, sizeof *p->frame);
-    p->image = nset_calloc(n, sizeof *p->image);
-    p->band = nset_calloc(n, sizeof *p->band);
-    p->room = nset_calloc(n, sizeof *p->room);
-    p->padded = nset_calloc(p->h4 * p->w4, sizeof *p->padded);
-    if (!p->pooled || !p->frame || !p->image || !p->band || !p->room || !p->padded)
-        return nset_fail_oom(err, n * NSET_SEG_PHI, sizeof *p->pooled);
-    if ((status = nset_accumulator_init(&p->sums, h, w, p->o->diameter, fine, err)) != NSET_OK)
-        return status;
-    return nset_run_create(&p->phi, p->s->phi, p->s->workers, err);
-}
-
-static nset_status add_phi(pass *p, nset_error *err)
-{
-    size_t h = p->movie->height, w = p->movie->width;
-    int64_t offsets[2] = { 0, 1 };
-    const float *inputs[1] = { p->padded }, *y;
-    nset_batch batch = { .n_sets = 1, .offsets = offsets, .height = p->h4, .width = p->w4, .inputs = inputs };
-    nset_status status;
-
-    nset_segnet_image(p->band, h, w, p->room);
-    turn(p->padded, p->h4, p->w4, p->band, h, w, 1, 0, 0);
-    if ((status = nset_run_forward(p->phi, &batch, err)) != NSET_OK)
-        return status;
-    y = nset_run_output(p->phi, 0, NULL, NULL);
-    for (size_t i = 0; i < h; i++)
-        for (size_t k = 0; k < w * NSET_SEG_PHI; k++)
-            p->pooled[i * w * NSET_SEG_PHI + k] += llrintf(y[i * p->w4 * NSET_SEG_PHI + k] * (float)PHI_GRID);
-    p->n_phi++;
-    return NSET_OK;
-}
-
-/* phi looks at some images of a long movie only. Which ones is decided by what they show, not by their number, so that
- * a movie in another order gives the same set. */
-static int phi_sees(const pass *p)
-{
-    size_t n = p->movie->height * p->movie->width;
-
-    return XXH3_64bits(p->image, n * sizeof *p->image) % (XXH64_hash_t)p->phi_every == 0;
-}
-
-static nset_status add_bin(pass *p, int64_t b, nset_error *err)
-{
-    size_t n = p->movie->height * p->movie->width;
-    int64_t first = b * p->bin, last = first + p->bin < p->movie->n_frames ? first + p->bin : p->movie->n_frames,
-            count = 0;
-    nset_status status;
-
-    memset(p->image, 0, n * sizeof *p->image);
-    for (int64_t t = first; t < last; t++) {
-        if (p->o->valid && !p->o->valid[t])
-            continue;
-        if ((status = p->movie->read(p->movie, p->frame, t, err)) != NSET_OK)
-            return status;
-        for (size_t i = 0; i < n; i++)
-            p->image[i] += p->frame[i];
-        count++;
-    }
-    if (count == 0)
-        return NSET_OK;
-    for (size_t i = 0; i < n; i++)
-        p->image[i] /= (float)count;
-    nset_accumulator_add(&p->sums, p->image, p->band);
-    return phi_sees(p) ? add_phi(p, err) : NSET_OK;
-}
-
 /* ---- all ---- */
+
+typedef struct look { /* what there is to conclude from */
+    const nset_segmenter *s;
+    const nset_images *images;
+    const nset_segment_options *o;
+    size_t height, width;
+} look;
 
 /* Interleaved (H, W, d) to another size. */
 static nset_status resize_maps(
@@ -351,10 +248,10 @@ static nset_status resize_maps(
 }
 
 /* rho at the size where a cell has the network's diameter, back at the movie's size. */
-static nset_status apply_scaled(nset_seg_maps *out, pass *p, const float *maps, nset_error *err)
+static nset_status apply_scaled(nset_seg_maps *out, const look *p, const float *maps, nset_error *err)
 {
-    size_t h = p->movie->height, w = p->movie->width, n = h * w;
-    double f = NSET_SEG_DIAMETER / p->o->diameter;
+    size_t h = p->height, w = p->width, n = h * w;
+    double f = NSET_SEG_DIAMETER / p->o->images.diameter;
     size_t h2 = (size_t)fmax(4, round((double)h * f)), w2 = (size_t)fmax(4, round((double)w * f)), n2 = h2 * w2;
     float *input = nset_calloc(n * NSET_SEG_INPUTS, sizeof *input), *phi = nset_calloc(n * NSET_SEG_PHI, sizeof *phi);
     float *input2 = nset_calloc(n2 * NSET_SEG_INPUTS, sizeof *input),
@@ -363,10 +260,10 @@ static nset_status apply_scaled(nset_seg_maps *out, pass *p, const float *maps, 
     nset_status status =
         input && phi && input2 && phi2 ? NSET_OK : nset_fail_oom(err, n2 * NSET_SEG_INPUTS, sizeof *input);
 
-    for (size_t i = 0; i < n * NSET_SEG_PHI && p->n_phi > 1 && status == NSET_OK; i++)
-        phi[i] = (float)((double)p->pooled[i] / PHI_GRID / (double)p->n_phi);
-    if (status == NSET_OK)
-        status = nset_segnet_inputs(input, maps, h, w, p->sums.n, p->o->diameter, err);
+    if (status == NSET_OK) {
+        nset_images_phi(p->images, phi);
+        status = nset_segnet_inputs(input, maps, h, w, p->images->sums.n, p->o->images.diameter, err);
+    }
     if (status == NSET_OK && (status = resize_maps(input2, h2, w2, input, h, w, NSET_SEG_INPUTS, err)) == NSET_OK &&
         (status = resize_maps(phi2, h2, w2, phi, h, w, NSET_SEG_PHI, err)) == NSET_OK &&
         (status = nset_seg_maps_init(&small, h2, w2, err)) == NSET_OK &&
@@ -385,10 +282,10 @@ static nset_status apply_scaled(nset_seg_maps *out, pass *p, const float *maps, 
     return status;
 }
 
-static nset_status make_summary(nset_maps **out, const pass *p, nset_error *err)
+static nset_status make_summary(nset_maps **out, const look *p, nset_error *err)
 {
     static const char *const names[NSET_N_MAPS + 1] = { "mean", "correlation", "deviation", "peak", "probability" };
-    size_t n = p->movie->height * p->movie->width;
+    size_t n = p->height * p->width;
     nset_maps *m = nset_calloc(1, sizeof *m);
 
     if (!m || !(m->data = nset_calloc((NSET_N_MAPS + 1) * n, sizeof *m->data))) {
@@ -396,15 +293,16 @@ static nset_status make_summary(nset_maps **out, const pass *p, nset_error *err)
         return nset_fail_oom(err, (NSET_N_MAPS + 1) * n, sizeof *m->data);
     }
     m->n = NSET_N_MAPS + 1;
-    m->height = p->movie->height;
-    m->width = p->movie->width;
+    m->height = p->height;
+    m->width = p->width;
     m->names = names;
-    nset_accumulator_maps(&p->sums, m->data);
+    nset_accumulator_maps(&p->images->sums, m->data);
     *out = m;
     return NSET_OK;
 }
 
-static nset_status conclude(pass *p, nset_masks **masks, nset_masks **rejected, nset_maps *summary, nset_error *err)
+static nset_status conclude(
+    const look *p, nset_masks **masks, nset_masks **rejected, nset_maps *summary, nset_error *err)
 {
     size_t n = summary->height * summary->width;
     double threshold = p->o->threshold > 0 ? p->o->threshold : p->s->threshold;
@@ -413,29 +311,27 @@ static nset_status conclude(pass *p, nset_masks **masks, nset_masks **rejected, 
 
     if (status == NSET_OK && (status = apply_scaled(&maps, p, summary->data, err)) == NSET_OK) {
         memcpy(summary->data + NSET_N_MAPS * n, maps.centre, n * sizeof *maps.centre);
-        status = nset_decode(masks, rejected, &maps, p->o->diameter, threshold, err);
+        status = nset_decode(masks, rejected, &maps, p->o->images.diameter, threshold, err);
     }
     nset_seg_maps_fini(&maps);
     return status;
 }
 
-nset_status nset_segmenter_run(nset_segmenter *s, nset_movie *movie, const nset_segment_options *o, nset_masks **masks,
-    nset_masks **rejected, nset_maps **summary, nset_error *err)
+nset_status nset_segmenter_look(
+    nset_images *out, nset_segmenter *s, nset_movie *movie, const nset_segment_options *o, nset_error *err)
 {
-    pass p = { .s = s, .movie = movie, .o = o };
-    nset_status status = start_pass(&p, err);
+    return nset_images_make(out, movie, &o->images, s->phi, s->workers, err);
+}
 
-    nset_progress_begin("images", (double)p.n_bins, "images");
-    for (int64_t b = 0; b < p.n_bins && status == NSET_OK; b++) {
-        status = nset_cancelled() ? nset_fail_cancelled(err) : add_bin(&p, b, err);
-        nset_progress_at((double)(b + 1));
-    }
-    nset_progress_end();
-    if (status == NSET_OK && (status = make_summary(summary, &p, err)) == NSET_OK &&
-        (status = conclude(&p, masks, rejected, *summary, err)) != NSET_OK) {
+nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images, const nset_segment_options *o,
+    nset_masks **masks, nset_masks **rejected, nset_maps **summary, nset_error *err)
+{
+    look p = { s, images, o, images->sums.height, images->sums.width };
+    nset_status status = make_summary(summary, &p, err);
+
+    if (status == NSET_OK && (status = conclude(&p, masks, rejected, *summary, err)) != NSET_OK) {
         nset_maps_free(*summary);
         *summary = NULL;
     }
-    free_pass(&p);
     return status;
 }

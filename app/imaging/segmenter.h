@@ -4,6 +4,7 @@
 
 #include <neuroset/workers.h>
 #include "imaging/decode.h"
+#include "imaging/images.h"
 #include "imaging/masks.h"
 #include "imaging/movie.h"
 #include "imaging/segnet.h"
@@ -15,16 +16,18 @@ nset_status nset_segmenter_open(nset_segmenter **out, const char *model_path, ns
 void nset_segmenter_close(nset_segmenter *s); /* NULL is legal */
 
 typedef struct nset_segment_options {
-    long bin;                   /* frames an image; 0: half a second, or 4 */
-    double diameter;            /* of a cell in pixels */
-    double threshold;           /* of centre probability; 0: the model's */
-    const unsigned char *valid; /* (n_frames) 0: a frame that is left out; NULL: all are in */
+    nset_images_options images;
+    double threshold; /* of centre probability; 0: the model's */
 } nset_segment_options;
 
-/* One pass over the movie. *summary: mean, correlation, deviation, peak, probability. rejected may be NULL.
- * Same bytes for any order of the images. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
-nset_status nset_segmenter_run(nset_segmenter *s, nset_movie *movie, const nset_segment_options *o, nset_masks **masks,
-    nset_masks **rejected, nset_maps **summary, nset_error *err);
+/* The one pass over the movie (imaging/images.h). Errors: the movie's, NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
+nset_status nset_segmenter_look(
+    nset_images *out, nset_segmenter *s, nset_movie *movie, const nset_segment_options *o, nset_error *err);
+
+/* What the network says of it. *summary: mean, correlation, deviation, peak, probability. rejected may be NULL.
+ * Same bytes for any order of the images. Errors: NSET_ERR_NOMEM. */
+nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images, const nset_segment_options *o,
+    nset_masks **masks, nset_masks **rejected, nset_maps **summary, nset_error *err);
 
 /* What rho says of inputs (H, W, NSET_SEG_INPUTS) and pooled phi (H, W, NSET_SEG_PHI), the mean over four reflections;
  * where activity is known, the surer of what it says with and without. out: zeros, of that size;
