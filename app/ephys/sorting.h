@@ -16,6 +16,11 @@ typedef struct nset_more_measures {
     double peak_to_trough_ratio;
 } nset_more_measures;
 
+/* What each means stands in ephys/measures_cluster.h. */
+typedef struct nset_cluster_measures {
+    double isolation_distance, l_ratio, d_prime, nn_hit_rate, nn_miss_rate, nn_isolation, silhouette;
+} nset_cluster_measures;
+
 /* Measures as SpikeInterface defines them (reference: sorting measures). NaN where not defined. */
 typedef struct nset_unit {
     int32_t id;
@@ -24,6 +29,7 @@ typedef struct nset_unit {
     size_t n_spikes;
     double rate_hz, snr, amplitude_uv, isi_violations_ratio, rp_contamination, presence, amplitude_cutoff, isolation;
     nset_more_measures more;
+    nset_cluster_measures cluster;
     nset_label label;
     char reason[160]; /* why that label */
 } nset_unit;

@@ -36,6 +36,18 @@ const nset_unit_column nset_unit_columns[] = {
     { "repolarization_slope", "slope from the trough to 0 in microvolts a second", AT(more.repolarization_slope) },
     { "recovery_slope", "slope in the 0.7 ms after the peak in microvolts a second", AT(more.recovery_slope) },
     { "peak_to_trough_ratio", "height of the larger peak over the depth of the trough", AT(more.peak_to_trough_ratio) },
+    { "isolation_distance", "squared Mahalanobis distance within which as many foreign spikes lie as the unit has",
+        AT(cluster.isolation_distance) },
+    { "l_ratio", "foreign spikes that the unit's distribution would hold, over its spikes", AT(cluster.l_ratio) },
+    { "d_prime", "distance from the spikes around along Fisher's discriminant in standard deviations",
+        AT(cluster.d_prime) },
+    { "nn_hit_rate", "share of the 5 nearest neighbours of its spikes that are its own", AT(cluster.nn_hit_rate) },
+    { "nn_miss_rate", "share of the 5 nearest neighbours of foreign spikes that are its own",
+        AT(cluster.nn_miss_rate) },
+    { "nn_isolation", "share of the 4 nearest neighbours that are of a spike's own unit, with the most similar unit",
+        AT(cluster.nn_isolation) },
+    { "silhouette", "how much nearer its spikes are to its mean than to another unit's, from -1 to 1",
+        AT(cluster.silhouette) },
 };
 const size_t nset_n_unit_columns = sizeof nset_unit_columns / sizeof *nset_unit_columns;
 

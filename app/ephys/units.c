@@ -9,6 +9,7 @@
 
 #include "cli/progress.h"
 #include "ephys/measures.h"
+#include "ephys/measures_cluster.h"
 #include "ephys/measures_more.h"
 
 enum { MOST_SNIPPETS = 100 };
@@ -230,8 +231,8 @@ static void align_unit(nset_sorting *s, int32_t unit)
         }
 }
 
-static nset_status finish_units(
-    nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_templates *t, const rank *r, nset_error *err)
+static nset_status finish_units(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_templates *t,
+    const rank *r, const int64_t *segments, size_t n_segments, nset_error *err)
 {
     nset_status status;
 
@@ -253,7 +254,9 @@ static nset_status finish_units(
         u->isolation = isolation(t, r[k].index);
         nset_unit_label(u, confidence, (double)t->norm[r[k].index]);
     }
-    return nset_sorting_measure_more(s, err);
+    if ((status = nset_sorting_measure_more(s, err)) != NSET_OK)
+        return status;
+    return nset_sorting_measure_clusters(s, probe, w, segments, n_segments, err);
 }
 
 static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
@@ -287,7 +290,7 @@ static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *pro
         align_unit(s, (int32_t)k);
     if (m->n)
         qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
-    return finish_units(s, w, probe, t, r, err);
+    return finish_units(s, w, probe, t, r, segments, n_segments, err);
 }
 
 nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_probe *probe, const nset_matches *m,

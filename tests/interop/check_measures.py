@@ -9,7 +9,7 @@ import tempfile
 import numpy as np
 import spikeinterface.core as si
 from scipy.signal import resample_poly
-from spikeinterface.metrics.quality import misc_metrics as quality
+from spikeinterface.metrics.quality import misc_metrics as quality, pca_metrics as clouds
 from spikeinterface.metrics.template import metrics as shape
 
 neuroset = sys.argv[1]
@@ -117,13 +117,62 @@ def check_templates(rows, result, rate):
             close(f'unit {row["id"]}: {name}', row[name], value, 1e-3)
 
 
+def rows_of(labels, ids):
+    """The spikes that the measures of clouds take: an even spread of at most 250 a unit."""
+    taken = []
+    for i in ids:
+        at = np.flatnonzero(labels == i)
+        most = min(len(at), 250)
+        taken.append(at[np.arange(most) * len(at) // max(most, 1)])
+    return np.sort(np.concatenate(taken))
+
+
+def check_clouds(rows, result):
+    """On the components of pc_features.npy, which has every channel of every spike where there are no more than 12."""
+    z = np.load(result / 'spikes.npz')
+    labels, ids = z['spike_labels_seg0'], list(z['unit_ids'])
+    features, contacts = (np.load(result / 'phy' / f'pc_feature{end}.npy') for end in ('s', '_ind'))
+    assert len(features) == len(labels) and features.shape[2] == len(set(contacts[0]))
+    dense = np.zeros_like(features)
+    for i in ids:
+        dense[labels == i] = features[labels == i][:, :, np.argsort(contacts[i])]
+    columns = dict(zip(sorted(contacts[0]), range(features.shape[2])))
+    pick = rows_of(labels, ids)
+    home = {int(row['id']): int(contacts[int(row['id'])][0]) for row in rows}
+    known = {}
+    for row in rows:
+        i = int(row['id'])
+        near = contacts[i][:6]
+        at = pick[np.isin(labels[pick], [j for j in ids if home[j] in near])]
+        x, y = dense[at][:, :, [columns[c] for c in near]].reshape(len(at), -1).astype(float), labels[at]
+        nan = np.nan
+        want = dict.fromkeys(['isolation_distance', 'l_ratio', 'd_prime', 'silhouette'], nan)
+        want['nn_isolation'] = 1
+        if len(set(y)) > 1 and (y == i).sum() > x.shape[1]:
+            want['isolation_distance'], want['l_ratio'] = clouds.mahalanobis_metrics(x, y, i)
+        if len(set(y)) > 1:
+            want['d_prime'] = abs(clouds.d_prime_metric(x, y, i))
+            want['silhouette'] = clouds.simplified_silhouette_score(x, y, i)
+            own = x[y == i]
+            for j in set(y) - {i}:
+                other = x[y == j]
+                k = np.arange(min(len(own), len(other)))
+                want['nn_isolation'] = min(want['nn_isolation'], clouds._compute_isolation(
+                    own[k * len(own) // len(k)], other[k * len(other) // len(k)], 4))
+        want['nn_hit_rate'], want['nn_miss_rate'] = clouds.nearest_neighbors_metrics(x, y, i, 1000, 5)
+        for name, value in want.items():
+            close(f'unit {i}: {name}', row[name], value, 1e-3)
+            known[name] = known.get(name, 0) + (row[name] not in ('', '0', '1'))
+    return known
+
+
 def main():
     known = {}
     with tempfile.TemporaryDirectory() as t:
         folder = pathlib.Path(t)
         for name, args in {
             'tetrode': ['--layout', 'tetrode', '--channels', 4, '--units', 4, '--seconds', 130, '--median-rate', 12],
-            'probe': ['--channels', 16, '--units', 8, '--seconds', 30, '--rate', 20000, '--seed', 3],
+            'probe': ['--channels', 12, '--units', 9, '--seconds', 30, '--rate', 20000, '--seed', 3],
         }.items():
             run('simulate', 'recording', '-o', folder, '--name', name, '-q', *args)
             run('sort', folder / (name + '.bin'), '-o', folder / name, '-q')
@@ -132,6 +181,8 @@ def main():
             facts = json.loads((folder / (name + '.json')).read_text())
             analyzer = analyzer_of(folder / name, facts['num_samples'])
             for key, n in check_trains(rows, analyzer).items():
+                known[key] = known.get(key, 0) + n
+            for key, n in check_clouds(rows, folder / name).items():
                 known[key] = known.get(key, 0) + n
             check_templates(rows, folder / name, analyzer.sampling_frequency)
     missing = [k for k, n in known.items() if n == 0]

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ephys/measures.h"
+#include "ephys/measures_cluster.h"
 #include "ephys/measures_more.h"
 
 enum { RATE = 10000, SECONDS = 120, LENGTH = 20, MOST = 4000 };
@@ -135,6 +136,62 @@ START_TEST(labels_say_why)
 }
 END_TEST
 
+/* In one dimension: the unit at -1, 0, 1, another at 10, 20, 30. */
+START_TEST(clouds_are_measured)
+{
+    const float x[] = { -1, 0, 1, 10, 20, 30 };
+    const int32_t other[] = { 5, 5, 5 };
+    nset_cluster_measures m;
+    nset_error err = { 0 };
+
+    ck_assert_int_eq(nset_cluster_measure(&m, x, 3, other, 6, 1, &err), NSET_OK);
+    ck_assert_double_eq_tol(m.isolation_distance, 900, 1e-9);
+    ck_assert_double_eq_tol(m.l_ratio, erfc(10 / sqrt(2)) / 3, 1e-25);
+    ck_assert_double_eq_tol(m.d_prime, 20 / sqrt((2 / 3. + 200 / 3.) / 2), 1e-9);
+    ck_assert_double_eq_tol(m.nn_hit_rate, 2 / 5., 1e-12);
+    ck_assert_double_eq_tol(m.nn_miss_rate, 3 / 5., 1e-12);
+    ck_assert_double_eq_tol(m.nn_isolation, 11 / 24., 1e-12);
+    ck_assert_double_eq_tol(m.silhouette, (20 / 21. + 1 + 18 / 19.) / 3, 1e-9);
+}
+END_TEST
+
+START_TEST(the_nearest_of_several_units_counts)
+{
+    const float x[] = { 0, 1, 2, 3, 100, 6, 101, 7, 102, 8, 103, 9 };
+    const int32_t other[] = { 4, 1, 4, 1, 4, 1, 4, 1 };
+    nset_cluster_measures m;
+    nset_error err = { 0 };
+
+    ck_assert_int_eq(nset_cluster_measure(&m, x, 4, other, 12, 1, &err), NSET_OK);
+    /* the unit and 6 7 8 9: three own neighbours of each and the nearest of the others', of 4 */
+    ck_assert_double_eq_tol(m.nn_isolation, 3 / 4., 1e-12);
+    ck_assert_double_eq_tol(m.silhouette, (6. / 7.5 + 6. / 6.5 + 5. / 5.5 + 3. / 4.5) / 4, 1e-9);
+}
+END_TEST
+
+START_TEST(clouds_without_a_figure)
+{
+    const float x[] = { 1, 2, 2, 4, 3, 6, 0, 0, 1, 7 }; /* the first three lie on a line */
+    const int32_t other[] = { 2, 2 };
+    nset_cluster_measures m;
+    nset_error err = { 0 };
+
+    ck_assert_int_eq(nset_cluster_measure(&m, x, 3, other, 5, 2, &err), NSET_OK);
+    ck_assert_double_nan(m.isolation_distance);
+    ck_assert_double_nan(m.l_ratio);
+    ck_assert_double_nan(m.nn_hit_rate); /* five neighbours of four */
+    ck_assert_int_eq(nset_cluster_measure(&m, x, 5, other, 5, 2, &err), NSET_OK);
+    ck_assert_double_nan(m.isolation_distance);
+    ck_assert_double_nan(m.d_prime);
+    ck_assert_double_nan(m.silhouette);
+    ck_assert_double_eq(m.nn_hit_rate, 1);
+    ck_assert_double_eq(m.nn_miss_rate, 0);
+    ck_assert_double_eq(m.nn_isolation, 1);
+    ck_assert_int_eq(nset_cluster_measure(&m, x, 0, other, 2, 2, &err), NSET_OK);
+    ck_assert_double_nan(m.nn_hit_rate);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("measures");
@@ -147,6 +204,9 @@ int main(void)
     tcase_add_test(t, shapes_without_a_trough_are_no_fault);
     tcase_add_test(t, nothing_to_measure);
     tcase_add_test(t, labels_say_why);
+    tcase_add_test(t, clouds_are_measured);
+    tcase_add_test(t, the_nearest_of_several_units_counts);
+    tcase_add_test(t, clouds_without_a_figure);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -63,6 +63,7 @@ static void fill_sorting(nset_sorting *s, nset_unit units[2], size_t n_units)
             .presence = 1,
             .amplitude_cutoff = .01,
             .isolation = NAN,
+            .cluster = { 18, 19, 20, 21, 22, 23, 24 },
             .more = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, NAN },
             .label = i ? NSET_LABEL_MUA : NSET_LABEL_GOOD };
     strcpy(units[0].reason, "no violations, \"clean\"");
@@ -155,10 +156,12 @@ START_TEST(every_file_holds_what_was_found)
         "amplitude_cutoff,isolation,sliding_rp,amplitude_median,amplitude_cv_median,amplitude_cv_range,firing_range,"
         "sync_spike_2,sync_spike_4,sync_spike_8,sd_ratio,drift_ptp,drift_std,drift_mad,"
         "peak_to_trough_ms,trough_half_width_ms,peak_half_width_ms,repolarization_slope,recovery_slope,peak_to_trough_"
-        "ratio,label,reason\n"
-        "0,1,0,20,20,1,0.25,8.5,30,0,,1,0.01,,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,,good,\"no violations, "
+        "ratio,isolation_distance,l_ratio,d_prime,nn_hit_rate,nn_miss_rate,nn_isolation,silhouette,label,reason\n"
+        "0,1,0,20,20,1,0.25,8.5,30,0,,1,0.01,,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,,18,19,20,21,22,23,24,good,"
+        "\"no violations, "
         "\"\"clean\"\"\"\n"
-        "1,2,0,40,40,2,0.25,8.5,30,0,,1,0.01,,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,,mua,few spikes\n");
+        "1,2,0,40,40,2,0.25,8.5,30,0,,1,0.01,,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,,18,19,20,21,22,23,24,mua,few "
+        "spikes\n");
     NUMBERS("a/spikes.npz", "unit_ids", 0, 1);
     NUMBERS("a/spikes.npz", "num_segment", 1);
     NUMBERS("a/spikes.npz", "sampling_frequency", 30000);
