@@ -8,16 +8,15 @@
 #include <neuroset/memory.h>
 #include <neuroset/workers.h>
 
+#include "commands/movie_options.h"
 #include "commands/recording_options.h"
 #include "ephys/preflight.h"
-#include "imaging/movie.h"
 
 typedef struct settings {
     nset_common common;
     bool json, check, joined;
     nset_recording_settings in;
-    double pixel_um;
-    const char *believe;
+    nset_movie_settings movie;
 } settings;
 
 #define AT(field) offsetof(settings, field)
@@ -29,18 +28,7 @@ static const opt_spec options[] = {
         .help = "look at the samples: bad channels, gain, channel map; what sorting will take" },
     { .name = "joined", .type = OPT_FLAG, .at = AT(joined), .help = "the files are one recording, as sort takes them" },
     RECORDING_ROWS(settings),
-    { .name = "pixel",
-        .type = OPT_FLOAT,
-        .at = AT(pixel_um),
-        .min = 1e-4,
-        .max = 1e4,
-        .unit = "um",
-        .help = "size of a movie's pixel" },
-    { .name = "believe",
-        .type = OPT_CHOICE,
-        .at = AT(believe),
-        .unit = "pages|metadata",
-        .help = "whom to believe when the pages of a movie and its metadata disagree" },
+    MOVIE_ROWS(settings),
     { 0 },
 };
 
@@ -201,20 +189,26 @@ static nset_status info_recording(const settings *s, const char *const *paths, s
 
 /* ---- movies ---- */
 
+static json_t *known(double x)
+{
+    return x > 0 ? json_real(x) : json_null();
+}
+
 static json_t *movie_json(const nset_movie *m, const char *path)
 {
-    json_t *none = json_null();
-
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:s, s:O*, s:O*}", "file", path, "kind", "movie",
-        "format", m->format, "frames", (json_int_t)m->n_frames, "height", (json_int_t)m->height, "width",
-        (json_int_t)m->width, "rate_hz", m->rate_hz > 0 ? json_real(m->rate_hz) : none, "pixel_um",
-        m->pixel_um > 0 ? json_real(m->pixel_um) : none, "dtype", m->dtype, "facts", m->facts, "warnings", m->warnings);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:[o, o], s:s, s:O*, s:O*}", "file",
+        path, "kind", "movie", "format", m->format, "frames", (json_int_t)m->n_frames, "channels",
+        (json_int_t)m->n_channels, "planes", (json_int_t)m->n_planes, "channel", (json_int_t)m->channel + 1, "plane",
+        (json_int_t)m->plane + 1, "height", (json_int_t)m->height, "width", (json_int_t)m->width, "rate_hz",
+        known(m->rate_hz), "pixel_um", known(m->pixel_um), "pixel_height_width_um", known(m->pixel_height_um),
+        known(m->pixel_width_um), "dtype", m->dtype, "facts", m->facts, "warnings", m->warnings);
 }
 
 static void print_movie(const nset_movie *m, const char *path)
 {
-    printf("%s: movie, %lld frame%s of %zu x %zu pixels (height x width)", path, (long long)m->n_frames,
-        m->n_frames == 1 ? "" : "s", m->height, m->width);
+    printf("%s: movie, %lld frame%s x %zu channel%s x %zu plane%s x %zu x %zu pixels (height x width)", path,
+        (long long)m->n_frames, m->n_frames == 1 ? "" : "s", m->n_channels, m->n_channels == 1 ? "" : "s", m->n_planes,
+        m->n_planes == 1 ? "" : "s", m->height, m->width);
     if (m->rate_hz > 0)
         printf(" at %.10g Hz = %.3f s", m->rate_hz, (double)m->n_frames / m->rate_hz);
     else
@@ -225,7 +219,7 @@ static void print_movie(const nset_movie *m, const char *path)
 
 static nset_status info_movie(const settings *s, const char *path, nset_error *err)
 {
-    nset_movie_options o = { .rate_hz = s->in.rate, .pixel_um = s->pixel_um, .believe = s->believe };
+    nset_movie_options o = nset_movie_options_of(&s->movie, s->in.rate);
     nset_movie *m = NULL;
     nset_status status = nset_movie_open(&m, &path, 1, &o, err);
 

@@ -8,6 +8,7 @@
 
 #include "cli/models.h"
 #include "cli/progress.h"
+#include "commands/movie_options.h"
 #include "imaging/motion.h"
 #include "imaging/segmenter.h"
 #include "imaging/traces.h"
@@ -16,8 +17,9 @@
 
 typedef struct settings {
     nset_common common;
-    const char *output, *model, *believe, *motion;
-    double rate, pixel_um, diameter, threshold, reach;
+    const char *output, *model, *motion;
+    nset_movie_settings movie;
+    double rate, diameter, threshold, reach;
     long bin;
     bool overwrite;
 } settings;
@@ -33,18 +35,7 @@ static const opt_spec options[] = {
         .max = 1e5,
         .unit = "Hz",
         .help = "frames a second, when the file does not tell" },
-    { .name = "pixel",
-        .type = OPT_FLOAT,
-        .at = AT(pixel_um),
-        .min = 1e-4,
-        .max = 1e4,
-        .unit = "um",
-        .help = "size of a pixel, when the file does not tell" },
-    { .name = "believe",
-        .type = OPT_CHOICE,
-        .at = AT(believe),
-        .unit = "pages|metadata",
-        .help = "whom to believe when the pages of a movie and its metadata disagree" },
+    MOVIE_ROWS(settings),
     { .name = "diameter",
         .type = OPT_FLOAT,
         .at = AT(diameter),
@@ -212,7 +203,7 @@ done:
 static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     const settings *s = settings_;
-    nset_movie_options in = { .rate_hz = s->rate, .pixel_um = s->pixel_um, .believe = s->believe };
+    nset_movie_options in = nset_movie_options_of(&s->movie, s->rate);
     job j = { .s = s };
     char model[4096];
     nset_status status;

@@ -14,7 +14,7 @@
 #include "cli/progress.h"
 #include "imaging/blur.h"
 #include "imaging/simulate.h"
-#include "imaging/tiff.h"
+#include "imaging/movie.h"
 
 #define LABEL_DIAMETER 9.5 /* of the median label after rescaling, a little below what users call a cell's size */
 enum { MOST_IMAGES = 24 };
@@ -121,17 +121,16 @@ static double folder_weight(const char *name)
 }
 
 static nset_status use_summary(
-    nset_fields *f, nset_tiff *tiff, json_t *regions, const char *name, const char *path, nset_error *err)
+    nset_fields *f, nset_movie *summary, json_t *regions, const char *name, const char *path, nset_error *err)
 {
-    const nset_tiff_info *about = nset_tiff_about(tiff);
     double factor = LABEL_DIAMETER / median_diameter(regions);
-    size_t h = about->height, w = about->width, h2 = (size_t)lround((double)h * factor),
+    size_t h = summary->height, w = summary->width, h2 = (size_t)lround((double)h * factor),
            w2 = (size_t)lround((double)w * factor);
     float *image = nset_calloc(2 * h * w, sizeof *image), *maps = nset_calloc(NSET_N_MAPS * h2 * w2, sizeof *maps);
     nset_field *field = NULL;
     nset_status status = image && maps ? NSET_OK : nset_fail_oom(err, 2 * h * w, sizeof *image);
 
-    if (status == NSET_OK && (status = nset_tiff_read(tiff, image, 0, err)) == NSET_OK &&
+    if (status == NSET_OK && (status = summary->read(summary, image, 0, err)) == NSET_OK &&
         (status = new_field(&field, f, name, h2, w2, json_array_size(regions), err)) == NSET_OK) {
         if (factor < .8)
             nset_blur(image, h, w, .4 / factor, image + h * w);
@@ -147,8 +146,10 @@ static nset_status use_summary(
 
 static nset_status add_summary(nset_fields *f, const char *folder, const char *name, nset_error *err)
 {
+    const nset_movie_options any = { 0 };
     char path[4200];
-    nset_tiff *tiff = NULL;
+    const char *file = path;
+    nset_movie *summary = NULL;
     json_error_t why;
     json_t *regions;
     nset_status status;
@@ -160,9 +161,9 @@ static nset_status add_summary(nset_fields *f, const char *folder, const char *n
             err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
     }
     snprintf(path, sizeof path, "%s/summary.tif", folder);
-    if ((status = nset_tiff_open(&tiff, path, "pages", err)) == NSET_OK)
-        status = use_summary(f, tiff, regions, name, path, err);
-    nset_tiff_close(tiff);
+    if ((status = nset_movie_open(&summary, &file, 1, &any, err)) == NSET_OK)
+        status = use_summary(f, summary, regions, name, path, err);
+    nset_movie_close(summary);
     json_decref(regions);
     return status;
 }

@@ -431,7 +431,7 @@ uint64_t nset_ifd_plain_data(const nset_tiff_file *f, const nset_ifd *d, uint64_
     uint64_t row = (uint64_t)k->width * k->samples * k->bits / 8, first, n_strips, *x;
     bool plain = true;
 
-    if (k->compression != 1 || d->tiled || k->bits % 8 || k->planar != 1 || rows == 0)
+    if (k->compression != 1 || k->fill_order != 1 || d->tiled || k->bits % 8 || k->planar != 1 || rows == 0)
         return 0;
     n_strips = (k->height + (uint64_t)rows - 1) / rows;
     if (offsets->count != n_strips || n_strips > MOST_STRIPS || (counts->count && counts->count != n_strips))

@@ -56,7 +56,7 @@ nset_status nset_movie_append(
     nset_movie_layout *l, const nset_axes *axes, int64_t first, const char *path, nset_error *err)
 {
     size_t c = axes->n_channels, z = axes->n_planes, each = c * z, have = (size_t)l->n_frames * each;
-    int64_t step[3], stride = 1; /* of C, Z, T in pages */
+    int64_t step[3] = { 0 }, stride = 1; /* of C, Z, T in pages */
     nset_status status;
 
     if (l->n_frames == 0) {

@@ -34,7 +34,8 @@ typedef struct nset_movie_layout {
     size_t top, height;           /* rows of a picture that are the frame; height 0: all of them */
     double add;                   /* to each number */
 
-    double rate_hz, pixel_um;           /* 0: not known */
+    double rate_hz; /* 0: not known */
+    double pixel_height_um, pixel_width_um;
     const char *rate_from, *pixel_from; /* static texts */
     json_t *facts, *warnings;
 } nset_movie_layout;

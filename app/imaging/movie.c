@@ -1,9 +1,7 @@
 #include "imaging/movie.h"
 
-#include <dirent.h>
-#include <ctype.h>
 #include <errno.h>
-#include <pthread.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,143 +10,88 @@
 
 #include <neuroset/memory.h>
 
-#include "imaging/tiff.h"
+#include "imaging/movie_input.h"
 
-typedef struct tiff_movie {
+/* Tried in this order; the first that knows what was named reads it. */
+static const nset_movie_reader *const readers[] = { &nset_movie_imagej, &nset_movie_plain };
+enum { N_READERS = sizeof readers / sizeof *readers };
+
+typedef struct file_movie {
     nset_movie base;
-    char **path; /* (n) in order */
-    size_t n, capacity;
-    int64_t *first; /* (n + 1) first frame of each file */
-    const char *believe;
-    pthread_mutex_t lock; /* of the two below */
-    nset_tiff *open;      /* one file at a time */
-    size_t open_file;
-} tiff_movie;
+    nset_movie_layout l;
+    int64_t *picture; /* (n_frames) of the chosen channel and plane */
+    size_t sample;    /* of a page's pixels */
+} file_movie;
 
-static bool has_tiff_name(const char *name)
+/* ---- frames ---- */
+
+/* Pixels that are no numbers are given the mean of the others, in the order of the pixels. */
+static void fill_missing(float *frame, size_t n)
 {
-    const char *dot = strrchr(name, '.');
+    size_t finite = 0;
+    double sum = 0;
+    float mean;
 
-    return dot && (!strcasecmp(dot, ".tif") || !strcasecmp(dot, ".tiff") || !strcasecmp(dot, ".btf") ||
-                      !strcasecmp(dot, ".tf8"));
-}
-
-bool nset_is_movie(const char *path)
-{
-    struct dirent *entry;
-    bool found = false;
-    struct stat s;
-    DIR *dir;
-
-    if (stat(path, &s) || !S_ISDIR(s.st_mode))
-        return has_tiff_name(path);
-    if (!(dir = opendir(path)))
-        return false;
-    while (!found && (entry = readdir(dir)))
-        found = has_tiff_name(entry->d_name);
-    closedir(dir);
-    return found;
-}
-
-/* frame2 before frame10: runs of digits compare as numbers. */
-static int natural(const void *a, const void *b)
-{
-    const char *p = *(char *const *)a, *q = *(char *const *)b;
-
-    while (*p && *q) {
-        if (isdigit((unsigned char)*p) && isdigit((unsigned char)*q)) {
-            char *pe, *qe;
-            unsigned long long m = strtoull(p, &pe, 10), n = strtoull(q, &qe, 10);
-            if (m != n)
-                return m < n ? -1 : 1;
-            p = pe;
-            q = qe;
-        } else if (*p != *q) {
-            return (unsigned char)*p < (unsigned char)*q ? -1 : 1;
-        } else {
-            p++;
-            q++;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(frame[i])) {
+            sum += (double)frame[i];
+            finite++;
         }
-    }
-    return (*p != '\0') - (*q != '\0');
+    if (finite == n)
+        return;
+    mean = finite ? (float)(sum / (double)finite) : 0;
+    for (size_t i = 0; i < n; i++)
+        frame[i] = isfinite(frame[i]) ? frame[i] : mean;
 }
 
-static nset_status add_path(tiff_movie *m, const char *folder, const char *name, nset_error *err)
+/* The rows of the frame out of a picture of several fields. */
+static nset_status read_part(file_movie *m, float *frame, int64_t picture, nset_error *err)
 {
-    size_t n = strlen(folder) + strlen(name) + 2;
-    nset_status status = nset_grow(&m->path, &m->capacity, m->n + 1, sizeof *m->path, err);
+    const nset_page_kind *k = &m->l.pages.kind[m->l.pages.page[picture].kind];
+    float *whole = nset_calloc((size_t)k->width * k->height, sizeof *whole);
+    nset_status status;
 
-    if (status != NSET_OK)
-        return status;
-    if (!(m->path[m->n] = nset_calloc(n, 1)))
-        return nset_fail_oom(err, n, 1);
-    snprintf(m->path[m->n++], n, "%s%s%s", folder, *folder ? "/" : "", name);
-    return NSET_OK;
-}
-
-static nset_status add_folder(tiff_movie *m, const char *path, nset_error *err)
-{
-    size_t before = m->n;
-    struct dirent *entry;
-    nset_status status = NSET_OK;
-    DIR *dir = opendir(path);
-
-    if (!dir)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
-    while (status == NSET_OK && (entry = readdir(dir)))
-        if (has_tiff_name(entry->d_name))
-            status = add_path(m, path, entry->d_name, err);
-    closedir(dir);
-    if (status == NSET_OK && m->n == before)
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: this folder holds no TIFF file", path);
-    qsort(m->path + before, m->n - before, sizeof *m->path, natural);
+    if (!whole)
+        return nset_fail_oom(err, (size_t)k->width * k->height, sizeof *whole);
+    if ((status = nset_pages_read(&m->l.pages, whole, (size_t)picture, m->sample, err)) == NSET_OK)
+        for (size_t y = 0; y < m->base.height; y++)
+            memcpy(frame + y * m->base.width, whole + (m->l.top + y) * k->width, m->base.width * sizeof *frame);
+    nset_free(whole);
     return status;
-}
-
-static nset_status switch_to(tiff_movie *m, size_t file, nset_error *err)
-{
-    if (m->open && m->open_file == file)
-        return NSET_OK;
-    nset_tiff_close(m->open);
-    m->open = NULL;
-    m->open_file = file;
-    return nset_tiff_open(&m->open, m->path[file], m->believe, err);
 }
 
 static nset_status read_frame(nset_movie *self, float *frame, int64_t index, nset_error *err)
 {
-    tiff_movie *m = (tiff_movie *)self;
-    size_t low = 0, high = m->n;
+    file_movie *m = (file_movie *)self;
+    size_t n = self->height * self->width;
     nset_status status;
 
     if (index < 0 || index >= self->n_frames)
         return nset_fail(err, NSET_ERR_ARG, "frame %lld of %lld", (long long)index, (long long)self->n_frames);
-    while (high - low > 1) {
-        size_t middle = (low + high) / 2;
-        if (m->first[middle] <= index)
-            low = middle;
-        else
-            high = middle;
-    }
-    pthread_mutex_lock(&m->lock);
-    if ((status = switch_to(m, low, err)) == NSET_OK)
-        status = nset_tiff_read(m->open, frame, index - m->first[low], err);
-    pthread_mutex_unlock(&m->lock);
-    return status;
+    if (m->l.pictures)
+        status = m->l.pictures->read(m->l.pictures, frame, m->picture[index], err);
+    else if (m->l.height)
+        status = read_part(m, frame, m->picture[index], err);
+    else
+        status = nset_pages_read(&m->l.pages, frame, (size_t)m->picture[index], m->sample, err);
+    if (status != NSET_OK)
+        return status;
+    if (m->l.add != 0)
+        for (size_t i = 0; i < n; i++)
+            frame[i] += (float)m->l.add;
+    if (self->dtype[0] == 'f')
+        fill_missing(frame, n);
+    return NSET_OK;
 }
 
 static void close_movie(nset_movie *self)
 {
-    tiff_movie *m = (tiff_movie *)self;
+    file_movie *m = (file_movie *)self;
 
-    for (size_t i = 0; i < m->n; i++)
-        nset_free(m->path[i]);
-    nset_free(m->path);
-    nset_free(m->first);
-    nset_tiff_close(m->open);
-    pthread_mutex_destroy(&m->lock);
     json_decref(self->facts);
     json_decref(self->warnings);
+    nset_movie_layout_fini(&m->l);
+    nset_free(m->picture);
     nset_free(m);
 }
 
@@ -158,112 +101,238 @@ void nset_movie_close(nset_movie *m)
         m->close(m);
 }
 
-static void fact(nset_movie *m, const char *name, const char *from, const char *format, double value)
-{
-    char text[96];
+/* ---- which channel, which plane ---- */
 
-    snprintf(text, sizeof text, format, value);
-    json_array_append_new(m->facts, json_pack("{s:s, s:s, s:s}", "name", name, "value", text, "from", from));
+static void list_channels(char *text, size_t n, const nset_movie_layout *l, size_t n_channels)
+{
+    snprintf(text, n, "1 to %zu", n_channels);
+    for (size_t c = 0; c < l->n_channels && l->channel && n_channels == l->n_channels; c++)
+        snprintf(text + strlen(text), n - strlen(text), "%s%s", c ? ", " : ": ", l->channel[c].name);
 }
 
-static const char *type_name(const nset_tiff_info *t)
+static nset_status choose_channel(file_movie *m, const char *wanted, nset_error *err)
 {
-    switch (t->kind << 8 | t->bits) {
-    case 'u' << 8 | 8:
-        return "uint8";
-    case 'i' << 8 | 8:
-        return "int8";
-    case 'u' << 8 | 16:
-        return "uint16";
-    case 'i' << 8 | 16:
-        return "int16";
-    case 'u' << 8 | 32:
-        return "uint32";
-    case 'i' << 8 | 32:
-        return "int32";
-    case 'f' << 8 | 32:
-        return "float32";
-    default:
-        return "float64";
+    size_t n = m->base.n_channels;
+    char names[400], *end;
+    long number = wanted ? strtol(wanted, &end, 10) : 1;
+
+    list_channels(names, sizeof names, &m->l, n);
+    if (!wanted) {
+        if (n > 1)
+            nset_movie_warn(&m->l, "%zu channels (%s): the first is read; --channel chooses another", n, names);
+        return NSET_OK;
     }
+    for (size_t c = 0; c < m->l.n_channels && m->l.channel; c++)
+        if (n == m->l.n_channels && !strcasecmp(m->l.channel[c].name, wanted)) {
+            m->base.channel = c;
+            return NSET_OK;
+        }
+    if (end == wanted || *end || number < 1 || (size_t)number > n)
+        return nset_fail(err, NSET_ERR_ARG, "--channel %s: the movie's channels are %s", wanted, names);
+    m->base.channel = (size_t)number - 1;
+    return NSET_OK;
 }
 
-static void keep_facts(nset_movie *b, const tiff_movie *m, const nset_tiff_info *t, const nset_movie_options *o)
+static nset_status choose_plane(file_movie *m, long wanted, nset_error *err)
 {
-    fact(b, "files", "the command line", "%.0f", (double)m->n);
-    fact(b, "frames", t->contiguous ? "ImageJ description" : "pages of the file", "%.0f", (double)b->n_frames);
-    fact(b, "height", "the file", "%.0f pixels", (double)b->height);
-    fact(b, "width", "the file", "%.0f pixels", (double)b->width);
-    json_array_append_new(
-        b->facts, json_pack("{s:s, s:s, s:s}", "name", "dtype", "value", b->dtype, "from", "the file"));
+    size_t n = m->base.n_planes;
+
+    if (wanted > 0 && (size_t)wanted > n)
+        return nset_fail(err, NSET_ERR_ARG, "--plane %ld: the movie has %zu plane%s", wanted, n, n == 1 ? "" : "s");
+    if (wanted == 0 && n > 1)
+        nset_movie_warn(&m->l, "%zu planes: the first is read; --plane chooses another", n);
+    m->base.plane = wanted > 0 ? (size_t)wanted - 1 : 0;
+    return NSET_OK;
+}
+
+static nset_status choose_pictures(file_movie *m, nset_error *err)
+{
+    size_t samples = m->l.pictures ? 1 : m->l.pages.kind[0].samples, c = m->base.channel / samples;
+
+    m->sample = m->base.channel % samples;
+    if (!(m->picture = nset_calloc((size_t)m->base.n_frames, sizeof *m->picture)))
+        return nset_fail_oom(err, (size_t)m->base.n_frames, sizeof *m->picture);
+    for (int64_t t = 0; t < m->base.n_frames; t++)
+        m->picture[t] = m->l.picture[((size_t)t * m->l.n_planes + m->base.plane) * m->l.n_channels + c];
+    return NSET_OK;
+}
+
+/* ---- facts ---- */
+
+static bool has_fact(const nset_movie_layout *l, const char *name)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(
+        l->facts, i, item) if (!strcmp(json_string_value(json_object_get(item, "name")), name)) return true;
+    return false;
+}
+
+/* The facts that every movie has, of which the reader has not spoken. */
+static void common_facts(file_movie *m, const nset_movie_input *in)
+{
+    const nset_movie *b = &m->base;
+    nset_movie_layout *l = &m->l;
+    const nset_movie_options *o = in->options;
+    const char *tags = l->pictures || l->pages.page[0].ifd == 0 ? "the file" : "TIFF tags";
+
+    nset_movie_fact(l, "format", "the file", "%s", l->format);
+    if (!has_fact(l, "files"))
+        nset_movie_fact(l, "files", in->folder ? "the folder" : "the command line", "%zu", in->n);
+    if (!has_fact(l, "frames"))
+        nset_movie_fact(l, "frames", "pages of the file", "%lld", (long long)b->n_frames);
+    if (!has_fact(l, "channels"))
+        nset_movie_fact(
+            l, "channels", l->n_channels < b->n_channels ? "samples of a pixel" : tags, "%zu", b->n_channels);
+    if (!has_fact(l, "planes"))
+        nset_movie_fact(l, "planes", tags, "%zu", b->n_planes);
+    if (b->n_channels > 1)
+        nset_movie_fact(l, "channel", o->channel ? "--channel" : "the first, none was chosen", "%zu%s%s",
+            b->channel + 1, l->channel && l->n_channels == b->n_channels ? ": " : "",
+            l->channel && l->n_channels == b->n_channels ? l->channel[b->channel].name : "");
+    if (b->n_planes > 1)
+        nset_movie_fact(l, "plane", o->plane ? "--plane" : "the first, none was chosen", "%zu", b->plane + 1);
+    nset_movie_fact(l, "height", tags, "%zu pixels", b->height);
+    nset_movie_fact(l, "width", tags, "%zu pixels", b->width);
+    nset_movie_fact(l, "dtype", tags, "%s", b->dtype);
     if (b->rate_hz > 0)
-        fact(b, "rate", o->rate_hz > 0 ? "--rate" : "ImageJ description", "%.6g Hz", b->rate_hz);
+        nset_movie_fact(l, "rate", o->rate_hz > 0 ? "--rate" : l->rate_from, "%.10g Hz", b->rate_hz);
     else
-        json_array_append_new(b->warnings,
-            json_string("the frame rate is not known; give it with --rate (10 Hz is assumed where a rate is needed)"));
-    if (b->pixel_um > 0)
-        fact(b, "pixel", "ImageJ description", "%.6g um", b->pixel_um);
+        nset_movie_warn(
+            l, "the frame rate is not known; give it with --rate (10 Hz is assumed where a rate is needed)");
+    if (b->pixel_um > 0 && b->pixel_height_um == b->pixel_width_um)
+        nset_movie_fact(l, "pixel", o->pixel_um > 0 ? "--pixel" : l->pixel_from, "%.6g um", b->pixel_um);
+    else if (b->pixel_um > 0)
+        nset_movie_fact(
+            l, "pixel", l->pixel_from, "%.6g x %.6g um (height x width)", b->pixel_height_um, b->pixel_width_um);
+    if (l->pages.n_pages && l->pages.kind[0].photometric == 0 && l->pages.type.kind == 'u' && l->pages.page[0].ifd)
+        nset_movie_warn(l, "white is 0 in this file: numbers are turned, the brightest is %s's largest", b->dtype);
+    if (l->pages.n_pages && l->pages.kind[0].compression == 1 && l->pages.kind[0].predictor > 1)
+        nset_movie_warn(l, "the pages name a predictor and no compression: the predictor is not applied");
+    if (l->pages.n_pages && l->pages.kind[0].compression == 7)
+        nset_movie_warn(l, "the frames are compressed as JPEG, with loss");
 }
 
-static nset_status look_at_files(tiff_movie *m, const nset_movie_options *o, nset_error *err)
+/* Common facts first, in one order; then what the reader alone knows. */
+static json_t *ordered_facts(const nset_movie_layout *l)
 {
+    static const char *const order[] = { "format", "files", "frames", "channels", "channel", "planes", "plane",
+        "height", "width", "dtype", "rate", "pixel" };
+    json_t *list = json_array(), *item;
+    size_t i;
+
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+        json_array_foreach(l->facts, i, item) if (!strcmp(json_string_value(json_object_get(item, "name")), order[k]))
+            json_array_append(list, item);
+    json_array_foreach(l->facts, i, item)
+    {
+        bool listed = false;
+        for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+            listed = listed || !strcmp(json_string_value(json_object_get(item, "name")), order[k]);
+        if (!listed)
+            json_array_append(list, item);
+    }
+    return list;
+}
+
+/* ---- opening ---- */
+
+static nset_status settle(file_movie *m, const nset_movie_input *in, nset_error *err)
+{
+    nset_movie_layout *l = &m->l;
     nset_movie *b = &m->base;
+    const nset_movie_options *o = in->options;
     nset_status status;
 
-    if (!(m->first = nset_calloc(m->n + 1, sizeof *m->first)))
-        return nset_fail_oom(err, m->n + 1, sizeof *m->first);
-    for (size_t i = 0; i < m->n; i++) {
-        const nset_tiff_info *t;
-        if ((status = switch_to(m, i, err)) != NSET_OK)
-            return status;
-        t = nset_tiff_about(m->open);
-        if (i == 0) {
-            b->height = t->height;
-            b->width = t->width;
-            b->dtype = type_name(t);
-            b->rate_hz = o->rate_hz > 0 ? o->rate_hz : t->rate_hz;
-            b->pixel_um = o->pixel_um > 0 ? o->pixel_um : t->pixel_um;
-        } else if (t->height != b->height || t->width != b->width) {
-            return nset_fail(err, NSET_ERR_FORMAT, "%s: frames of %zu x %zu, those of %s are %zu x %zu: not one movie",
-                m->path[i], t->height, t->width, m->path[0], b->height, b->width);
-        }
-        m->first[i + 1] = m->first[i] + t->n_frames;
-    }
-    b->n_frames = m->first[m->n];
-    if ((status = switch_to(m, 0, err)) != NSET_OK)
+    if (l->n_frames < 1)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: no whole frame is in it", in->n ? in->path[0] : in->folder);
+    b->format = l->format;
+    b->n_frames = l->n_frames;
+    b->n_planes = l->n_planes;
+    b->n_channels = l->n_channels * (l->pictures ? 1 : l->pages.kind[0].samples);
+    b->height = l->pictures ? l->pictures->height : l->height ? l->height : l->pages.kind[0].height;
+    b->width = l->pictures ? l->pictures->width : l->pages.kind[0].width;
+    b->dtype = l->pictures ? l->dtype : nset_sample_name(l->pages.type);
+    b->rate_hz = o->rate_hz > 0 ? o->rate_hz : l->rate_hz;
+    b->pixel_height_um = o->pixel_um > 0 ? o->pixel_um : l->pixel_height_um;
+    b->pixel_width_um = o->pixel_um > 0 ? o->pixel_um : l->pixel_width_um;
+    b->pixel_um = sqrt(b->pixel_height_um * b->pixel_width_um);
+    if (o->roi > 0 && !l->height)
+        return nset_fail(err, NSET_ERR_ARG, "--roi %ld: the movie has one field", o->roi);
+    if ((status = choose_channel(m, o->channel, err)) != NSET_OK ||
+        (status = choose_plane(m, o->plane, err)) != NSET_OK || (status = choose_pictures(m, err)) != NSET_OK)
         return status;
-    keep_facts(b, m, nset_tiff_about(m->open), o);
+    common_facts(m, in);
+    b->facts = ordered_facts(l);
+    b->warnings = json_copy(l->warnings);
+    if (!l->pictures)
+        json_array_extend(b->warnings, l->pages.warnings);
     return NSET_OK;
+}
+
+static nset_status choose_reader(const nset_movie_reader **out, const nset_movie_input *in, nset_error *err)
+{
+    struct stat s;
+
+    if (in->n > 0 && stat(in->path[0], &s))
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", in->path[0], strerror(errno));
+    for (size_t i = 0; i < N_READERS; i++)
+        if (readers[i]->knows(in)) {
+            *out = readers[i];
+            return NSET_OK;
+        }
+    if (in->n == 0)
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: this folder holds no TIFF file and no recording of a microscope", in->folder);
+    return nset_fail(err, NSET_ERR_FORMAT,
+        "%s: no reader knows this file; export it as TIFF, OME-TIFF or HDF5 with the program that wrote it",
+        in->path[0]);
 }
 
 nset_status nset_movie_open(
     nset_movie **out, const char *const *paths, size_t n_paths, const nset_movie_options *options, nset_error *err)
 {
-    tiff_movie *m = nset_calloc(1, sizeof *m);
-    nset_status status = NSET_OK;
-    struct stat s;
+    file_movie *m = nset_calloc(1, sizeof *m);
+    const nset_movie_reader *reader = NULL;
+    nset_movie_input in = { 0 };
+    nset_status status;
 
     if (!m)
         return nset_fail_oom(err, 1, sizeof *m);
-    m->base = (nset_movie){ .format = "tiff",
-        .n_channels = 1,
-        .n_planes = 1,
-        .read = read_frame,
-        .concurrent = true,
-        .close = close_movie,
-        .facts = json_array(),
-        .warnings = json_array() };
-    pthread_mutex_init(&m->lock, NULL);
-    m->believe = options->believe;
-    for (size_t i = 0; i < n_paths && status == NSET_OK; i++)
-        status = stat(paths[i], &s) == 0 && S_ISDIR(s.st_mode) ? add_folder(m, paths[i], err)
-                                                               : add_path(m, "", paths[i], err);
-    if (status == NSET_OK)
-        status = look_at_files(m, options, err);
+    m->base = (nset_movie){ .read = read_frame, .concurrent = true, .close = close_movie };
+    m->l.facts = json_array();
+    m->l.warnings = json_array();
+    if (!m->l.facts || !m->l.warnings)
+        status = nset_fail_oom(err, 1, sizeof *m->l.facts);
+    else if ((status = nset_pages_init(&m->l.pages, err)) == NSET_OK &&
+             (status = nset_movie_input_init(&in, paths, n_paths, options, m->l.warnings, err)) == NSET_OK &&
+             (status = choose_reader(&reader, &in, err)) == NSET_OK) {
+        m->l.format = reader->name;
+        m->l.pages.allow_missing = options->allow_missing;
+        if ((status = reader->read(&m->l, &in, err)) == NSET_OK)
+            status = settle(m, &in, err);
+    }
+    nset_movie_input_fini(&in);
     if (status != NSET_OK) {
         close_movie(&m->base);
         return status;
     }
     *out = &m->base;
     return NSET_OK;
+}
+
+bool nset_is_movie(const char *path)
+{
+    nset_movie_options none = { 0 };
+    json_t *warnings = json_array();
+    nset_movie_input in = { 0 };
+    bool known = false;
+
+    if (nset_movie_input_init(&in, &path, 1, &none, warnings, NULL) == NSET_OK && (in.n || in.folder))
+        for (size_t i = 0; i < N_READERS && !known; i++)
+            known = readers[i]->knows(&in);
+    nset_movie_input_fini(&in);
+    json_decref(warnings);
+    return known;
 }

@@ -20,8 +20,9 @@ struct nset_movie { /* first member of each reader and each stage */
     size_t n_channels, n_planes; /* of the file; 0 is read as 1 */
     size_t channel, plane;       /* the one that is read, from 0 */
     size_t height, width;
-    double rate_hz;    /* frames (volumes) a second; 0: not known */
-    double pixel_um;   /* 0: not known */
+    double rate_hz;  /* frames (volumes) a second; 0: not known */
+    double pixel_um; /* 0: not known; of pixels that are not square the geometric mean of the two: */
+    double pixel_height_um, pixel_width_um;
     const char *dtype; /* of the file's samples */
     json_t *facts;     /* array of {"name", "value", "from"}, owned by the reader */
     json_t *warnings;  /* array of strings */
@@ -35,18 +36,24 @@ struct nset_movie { /* first member of each reader and each stage */
     void (*close)(nset_movie *self);
 };
 
-typedef struct nset_movie_options {
+typedef struct nset_movie_options { /* zero or NULL: not said */
     double rate_hz;
     double pixel_um;
-    const char *believe; /* NULL, "pages" or "metadata": whom to believe when they disagree */
+    const char *channel; /* a number from 1 on in the file's order, or a name; not said: the first, with a warning */
+    long plane;          /* from 1 on; not said: the first, with a warning */
+    long roi;            /* field of several scanned at once, from 1 on; not said: the first, with a warning */
+    const char *series;  /* dataset of an HDF5 file, series of an NWB file */
+    bool rows_first;     /* pictures of an NWB file are (height, width) against its rules */
+    bool allow_missing;  /* what a file or folder states and does not hold is left out with a warning, not an error */
 } nset_movie_options;
 
-/* Several files, or a folder of TIFF files in natural order, are one movie. */
+/* Opens files, which follow each other in time, or one folder; what is not chosen is said in facts and warnings.
+ * Errors: NSET_ERR_FORMAT (file, place, expected, found), NSET_ERR_ARG (no such channel or plane), NSET_ERR_NOMEM. */
 nset_status nset_movie_open(
     nset_movie **out, const char *const *paths, size_t n_paths, const nset_movie_options *options, nset_error *err);
 void nset_movie_close(nset_movie *m); /* NULL is legal */
 
-/* Does path name TIFF files: a file of that name, or a folder that holds one? */
+/* Is path a movie by its name or its first bytes? Folders and files of recordings are not. */
 bool nset_is_movie(const char *path);
 
 #endif

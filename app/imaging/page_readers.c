@@ -218,6 +218,15 @@ static void put(job *j, size_t row, size_t column, const unsigned char *from, si
         j->whole = nset_samples_convert(to, from + first * item, n, samples * item, j->p->type, swap) && j->whole;
 }
 
+/* Samples of 24 bits are packed ones: their highest byte comes first in files of either order. What libtiff decodes it
+ * has turned if the file is of the other order. */
+static bool other_order(const job *j, bool decoded)
+{
+    const nset_tiff_file *f = &j->p->file[j->r->file];
+
+    return j->p->type.bits == 24 ? !decoded || !f->swap : !decoded && f->swap;
+}
+
 static nset_status page_error(const job *j, const char *what, size_t row, nset_error *err)
 {
     const nset_page *page = &j->p->page[j->page];
@@ -246,7 +255,7 @@ static nset_status read_plain(job *j, nset_error *err)
         size_t n = height - row < at_once ? height - row : at_once;
         if (!nset_tiff_file_bytes(&open_file, j->r->buffer, page->plain + row * j->row_bytes, n * j->row_bytes))
             return page_error(j, "the pixels cannot be read: did the file become shorter?", row, err);
-        put(j, row, 0, j->r->buffer, n * j->k->width, f->swap); /* rows follow each other without a gap */
+        put(j, row, 0, j->r->buffer, n * j->k->width, other_order(j, false)); /* rows follow each other without a gap */
     }
     return NSET_OK;
 }
@@ -281,7 +290,7 @@ static nset_status read_strips(job *j, nset_error *err)
         else if (TIFFReadEncodedStrip(file, strip, j->r->buffer, want) != want)
             return page_error(j, j->r->words[0] ? j->r->words : "the data are cut short", row, err);
         for (size_t i = 0; i < n; i++)
-            put(j, row + i, 0, j->r->buffer + i * j->row_bytes, j->k->width, false);
+            put(j, row + i, 0, j->r->buffer + i * j->row_bytes, j->k->width, other_order(j, true));
     }
     return NSET_OK;
 }
@@ -308,7 +317,7 @@ static nset_status read_tiles(job *j, nset_error *err)
             else if (TIFFReadEncodedTile(file, tile, j->r->buffer, (tmsize_t)bytes) != (tmsize_t)bytes)
                 return page_error(j, j->r->words[0] ? j->r->words : "the data are cut short", y, err);
             for (size_t i = 0; i < rows; i++)
-                put(j, y + i, x, j->r->buffer + i * row_bytes, columns, false);
+                put(j, y + i, x, j->r->buffer + i * row_bytes, columns, other_order(j, true));
         }
     return NSET_OK;
 }

@@ -10,7 +10,7 @@
 
 #include <neuroset/memory.h>
 
-#include "imaging/tiff.h"
+#include "imaging/movie.h"
 
 void nset_regions_free(nset_regions *r)
 {
@@ -199,31 +199,30 @@ static nset_status read_label_page(
 
 static nset_status read_labels(nset_regions *out, const char *path, nset_error *err)
 {
-    nset_tiff *t = NULL;
-    nset_status status = nset_tiff_open(&t, path, "pages", err);
-    const nset_tiff_info *about;
+    const nset_movie_options any = { 0 };
+    nset_movie *m = NULL;
+    nset_status status = nset_movie_open(&m, &path, 1, &any, err);
     size_t capacity = 0, n;
     float *x = NULL;
 
     if (status != NSET_OK)
         return status;
-    about = nset_tiff_about(t);
-    n = about->height * about->width;
+    n = m->height * m->width;
     if (!(x = nset_calloc(n, sizeof *x)))
         status = nset_fail_oom(err, n, sizeof *x);
-    for (int64_t i = 0; i < about->n_frames && status == NSET_OK; i++) {
+    for (int64_t i = 0; i < m->n_frames && status == NSET_OK; i++) {
         size_t before = out->n;
-        if ((status = nset_tiff_read(t, x, i, err)) != NSET_OK)
+        if ((status = m->read(m, x, i, err)) != NSET_OK)
             break;
-        if (about->n_frames == 1)
-            status = read_label_page(out, &capacity, x, about->height, about->width, err);
+        if (m->n_frames == 1)
+            status = read_label_page(out, &capacity, x, m->height, m->width, err);
         else
-            status = add_value(out, &capacity, x, about->height, about->width, 0, true, err);
-        if (status == NSET_OK && about->n_frames > 1 && out->n > before)
+            status = add_value(out, &capacity, x, m->height, m->width, 0, true, err);
+        if (status == NSET_OK && m->n_frames > 1 && out->n > before)
             out->region[before].id = i;
     }
     nset_free(x);
-    nset_tiff_close(t);
+    nset_movie_close(m);
     return status;
 }
 
