@@ -68,6 +68,7 @@ if build 'build, warnings are errors' build -Dwerror=true; then
     part 'golden and fuzz corpora' build --suite golden --suite fuzz
     part 'end to end' build --suite e2e
     part 'interoperation' build --suite interop
+    part 'reproductions, the quick ones' build --suite reproduce
     part 'valgrind, a part of the unit suite' build --suite unit --setup valgrind \
         test_base test_model test_train test_recording
 fi
