@@ -11,7 +11,7 @@
 
 #include "ephys/layout.h"
 
-enum { READ_BYTES = 1 << 20 };
+enum { READ_BYTES = 1 << 20 }; /* at a time; less where the recording has less */
 
 typedef struct file_source {
     nset_source base;
@@ -27,7 +27,7 @@ typedef struct file_source {
     size_t item, n_columns;
     size_t *column;
     double *gain, *offset;
-    char *bytes; /* READ_BYTES or one frame */
+    char *bytes; /* of room bytes: as they stand in the file */
     size_t room;
 } file_source;
 
@@ -321,31 +321,40 @@ static nset_status make_pieces(file_source *s, const nset_layout *l, nset_error 
     return s->n_pieces ? open_piece(s, 0, err) : NSET_OK;
 }
 
+/* Room for what is read at a time, once the length of the recording is known: a short one needs little. */
+static nset_status make_room(file_source *s, bool has_frames, nset_error *err)
+{
+    size_t frame = (has_frames ? sizeof *s->raw : s->item) * s->n_columns, most = READ_BYTES / frame;
+
+    most = (int64_t)most > s->base.n_samples ? (size_t)s->base.n_samples : most;
+    s->room = frame * (most ? most : 1);
+    if (has_frames)
+        s->raw = nset_calloc(s->room / sizeof *s->raw, sizeof *s->raw);
+    else
+        s->bytes = nset_calloc(s->room, 1);
+    return s->raw || s->bytes ? NSET_OK : nset_fail_oom(err, s->room, 1);
+}
+
 static nset_status make_source(file_source *s, nset_layout *l, const size_t *canonical, nset_error *err)
 {
-    size_t frame = (l->frames ? sizeof *s->raw : s->item) * s->n_columns;
     nset_status status;
 
     if (l->frames && l->frames->n_columns != l->n_columns)
         return nset_fail(
             err, NSET_ERR_FORMAT, "%s: %zu columns are read of %zu", l->data_path, l->frames->n_columns, l->n_columns);
-    s->room = frame > READ_BYTES ? frame : READ_BYTES;
     s->column = nset_calloc(l->n, sizeof *s->column);
     s->gain = nset_calloc(l->n, sizeof *s->gain);
     s->offset = nset_calloc(l->n, sizeof *s->offset);
-    if (l->frames)
-        s->raw = nset_calloc(s->room / sizeof *s->raw, sizeof *s->raw);
-    else
-        s->bytes = nset_calloc(s->room, 1);
-    if (!s->column || !s->gain || !s->offset || !(s->bytes || s->raw))
-        return nset_fail_oom(err, s->room, 1);
+    if (!s->column || !s->gain || !s->offset)
+        return nset_fail_oom(err, l->n, sizeof *s->gain);
     for (size_t i = 0; i < l->n; i++) {
         s->column[i] = l->column[canonical[i]];
         s->gain[i] = l->gain_uv[canonical[i]];
         s->offset[i] = l->offset_uv[canonical[i]];
     }
     if ((status = find_lengths(s, l, err)) != NSET_OK || (status = check_gaps(l, s->base.n_samples, err)) != NSET_OK ||
-        (!l->frames && (status = make_pieces(s, l, err)) != NSET_OK))
+        (!l->frames && (status = make_pieces(s, l, err)) != NSET_OK) ||
+        (status = make_room(s, l->frames != NULL, err)) != NSET_OK)
         return status;
     s->frames = l->frames;
     l->frames = NULL;
