@@ -36,12 +36,13 @@ nset_status nset_contacts_add(
  * so that their names and the order of the file do not matter. */
 nset_status nset_contacts_apply(nset_layout *l, const nset_contacts *c, nset_error *err);
 
-/* Readers of probe files. Each adds the contacts of the file c->path. Errors: NSET_ERR_FORMAT with the place in the
- * file; NSET_ERR_NOMEM. */
-nset_status nset_probe_read_json(nset_contacts *c, nset_error *err); /* probeinterface, Kilosort 4 */
-nset_status nset_probe_read_prb(nset_contacts *c, nset_error *err);  /* klusta, Spyking Circus */
-nset_status nset_probe_read_mat(nset_contacts *c, nset_error *err);  /* Kilosort's channel map */
-nset_status nset_probe_read_imro(nset_contacts *c, nset_error *err); /* SpikeGLX' table of sites */
-nset_status nset_probe_read_geom(nset_contacts *c, nset_error *err); /* MountainSort's geom.csv */
+/* Readers of probe files. Each adds the contacts that a text (ending with 0) names; c->path serves messages. Errors:
+ * NSET_ERR_FORMAT with the place in the file; NSET_ERR_NOMEM. */
+nset_status nset_probe_parse_json(nset_contacts *c, const char *text, nset_error *err); /* probeinterface, Kilosort 4 */
+nset_status nset_probe_parse_prb(nset_contacts *c, const char *text, nset_error *err);  /* klusta, Spyking Circus */
+nset_status nset_probe_parse_imro(nset_contacts *c, const char *text, nset_error *err); /* SpikeGLX' table of sites */
+nset_status nset_probe_parse_geom(nset_contacts *c, const char *text, nset_error *err); /* MountainSort's geom.csv */
+/* Kilosort's channel map, out of the file c->path. Errors: as above. */
+nset_status nset_probe_read_mat(nset_contacts *c, nset_error *err);
 
 #endif

@@ -24,5 +24,8 @@ double nset_openephys_wall_ms(const char *oebin);
  * Errors: NSET_ERR_NOMEM. */
 nset_status nset_openephys_probe(
     nset_layout *l, const char *oebin, const char *stream, size_t sub, size_t *electrode, nset_error *err);
+/* The same out of the text of a settings.xml; path serves messages only. */
+nset_status nset_openephys_places(nset_layout *l, const char *text, const char *path, const char *stream, size_t sub,
+    size_t *electrode, nset_error *err);
 
 #endif

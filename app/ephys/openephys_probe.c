@@ -19,8 +19,7 @@ typedef struct np_probe {
 } np_probe;
 
 typedef struct settings {
-    char *text; /* owned */
-    char path[4096];
+    const char *text, *path;
     double version; /* of the GUI: 0.5, 0.6 */
     np_probe probe[MOST_PROBES];
     size_t n_probes;
@@ -32,7 +31,7 @@ typedef struct settings {
 /* ---- the file ---- */
 
 /* settings_E.xml of experimentE (settings.xml of the first) lies beside the experiment's folder. */
-static bool read_settings(settings *s, const char *oebin)
+static bool read_settings(char **text, char *path, size_t n, const char *oebin)
 {
     const char *at = NULL;
     nset_error err = { 0 };
@@ -44,11 +43,11 @@ static bool read_settings(settings *s, const char *oebin)
     if (!at)
         return false;
     experiment = strtol(at + strlen("experiment"), NULL, 10);
-    snprintf(s->path, sizeof s->path, "%.*ssettings_%ld.xml", (int)(at - oebin), oebin, experiment);
-    if (experiment > 1 && nset_read_text(&s->text, s->path, 64 << 20, &err) == NSET_OK)
+    snprintf(path, n, "%.*ssettings_%ld.xml", (int)(at - oebin), oebin, experiment);
+    if (experiment > 1 && nset_read_text(text, path, 64 << 20, &err) == NSET_OK)
         return true;
-    snprintf(s->path, sizeof s->path, "%.*ssettings.xml", (int)(at - oebin), oebin);
-    return nset_read_text(&s->text, s->path, 64 << 20, &err) == NSET_OK;
+    snprintf(path, n, "%.*ssettings.xml", (int)(at - oebin), oebin);
+    return nset_read_text(text, path, 64 << 20, &err) == NSET_OK;
 }
 
 /* Name of a stream without what tells the two bands of one probe apart. */
@@ -221,7 +220,7 @@ static void correct_places(nset_layout *l, double version)
     }
 }
 
-static void use_probe(nset_layout *l, const settings *s, const np_probe *p, sites *at, const size_t *electrode)
+static void place_sites(nset_layout *l, const settings *s, const np_probe *p, sites *at, const size_t *electrode)
 {
     for (size_t k = 0; k < MOST_SITES; k++)
         at->x[k] = at->y[k] = NAN;
@@ -291,28 +290,47 @@ static void apply_channel_map(nset_layout *l, const settings *s, const char *str
     nset_layout_fact(l, "channel map", s->path, "processor Channel Map, %zu channels", l->n);
 }
 
+static nset_status use_probe(
+    nset_layout *l, const settings *s, const np_probe *p, const size_t *electrode, nset_error *err)
+{
+    sites *at = nset_calloc(1, sizeof *at);
+
+    if (!at)
+        return nset_fail_oom(err, 1, sizeof *at);
+    place_sites(l, s, p, at, electrode);
+    nset_free(at);
+    return NSET_OK;
+}
+
+nset_status nset_openephys_places(nset_layout *l, const char *text, const char *path, const char *stream, size_t sub,
+    size_t *electrode, nset_error *err)
+{
+    settings *s = nset_calloc(1, sizeof *s);
+    nset_status status = NSET_OK;
+    const np_probe *p;
+
+    if (!s)
+        return nset_fail_oom(err, 1, sizeof *s);
+    s->text = text;
+    s->path = path;
+    scan_settings(s);
+    name_probes(s);
+    if ((p = find_probe(s, stream, sub))) {
+        apply_channel_map(l, s, stream, electrode);
+        status = use_probe(l, s, p, electrode, err);
+    }
+    nset_free(s);
+    return status;
+}
+
 nset_status nset_openephys_probe(
     nset_layout *l, const char *oebin, const char *stream, size_t sub, size_t *electrode, nset_error *err)
 {
-    settings *s = nset_calloc(1, sizeof *s);
-    sites *at = nset_calloc(1, sizeof *at);
-    const np_probe *p;
+    char *text = NULL, path[4096];
+    nset_status status = NSET_OK;
 
-    if (!s || !at) {
-        nset_free(s);
-        nset_free(at);
-        return nset_fail_oom(err, 1, sizeof *at);
-    }
-    if (read_settings(s, oebin)) {
-        scan_settings(s);
-        name_probes(s);
-        if ((p = find_probe(s, stream, sub)))
-            apply_channel_map(l, s, stream, electrode);
-        if (p)
-            use_probe(l, s, p, at, electrode);
-    }
-    nset_free(s->text);
-    nset_free(s);
-    nset_free(at);
-    return NSET_OK;
+    if (read_settings(&text, path, sizeof path, oebin))
+        status = nset_openephys_places(l, text, path, stream, sub, electrode, err);
+    nset_free(text);
+    return status;
 }

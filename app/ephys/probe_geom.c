@@ -3,12 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <neuroset/memory.h>
-
 #include "ephys/contacts.h"
-#include "results/small_files.h"
-
-enum { MOST_BYTES = 16 << 20 };
 
 /* Reads "x,y" and nothing more before end. A third coordinate (depth out of the plane) is left alone. */
 static bool read_pair(nset_contact *k, const char *line, const char *end)
@@ -31,13 +26,13 @@ static bool read_pair(nset_contact *k, const char *line, const char *end)
     return p == end || *p == ',';
 }
 
-nset_status nset_probe_read_geom(nset_contacts *c, nset_error *err)
+nset_status nset_probe_parse_geom(nset_contacts *c, const char *text, nset_error *err)
 {
-    char *text = NULL, what[40];
+    nset_status status = NSET_OK;
     size_t n = 0, number = 0;
-    nset_status status = nset_read_text(&text, c->path, MOST_BYTES, err);
+    char what[40];
 
-    for (const char *line = text, *end; status == NSET_OK && line && *line; line = *end ? end + 1 : end) {
+    for (const char *line = text, *end; status == NSET_OK && *line; line = *end ? end + 1 : end) {
         nset_contact k = { 0 };
         end = line + strcspn(line, "\n");
         snprintf(what, sizeof what, "line %zu", ++number);
@@ -48,6 +43,5 @@ nset_status nset_probe_read_geom(nset_contacts *c, nset_error *err)
         else
             status = nset_contacts_add(c, what, (double)n++, &k, err);
     }
-    nset_free(text);
     return status;
 }

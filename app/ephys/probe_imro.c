@@ -6,13 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <neuroset/memory.h>
-
 #include "ephys/contacts.h"
 #include "ephys/neuropixels.h"
-#include "results/small_files.h"
 
-enum { MOST_BYTES = 1 << 20, MOST_NUMBERS = 8, ULTRA_GROUPS = 24 };
+enum { MOST_NUMBERS = 8, ULTRA_GROUPS = 24 };
 
 /* Numbers of the group that *at opens, separated by spaces or commas; *at moves behind it. 0 when it is damaged. */
 static size_t read_group(double *out, const char **at)
@@ -128,13 +125,7 @@ static nset_status read_table(nset_contacts *c, const char *text, nset_error *er
     return !strcmp(part, "NP1110") ? read_ultra(c, p, head, n, err) : read_sites(c, p, part, err);
 }
 
-nset_status nset_probe_read_imro(nset_contacts *c, nset_error *err)
+nset_status nset_probe_parse_imro(nset_contacts *c, const char *text, nset_error *err)
 {
-    char *text = NULL;
-    nset_status status = nset_read_text(&text, c->path, MOST_BYTES, err);
-
-    if (status == NSET_OK)
-        status = read_table(c, text + strspn(text, " \t\r\n"), err);
-    nset_free(text);
-    return status;
+    return read_table(c, text + strspn(text, " \t\r\n"), err);
 }

@@ -84,12 +84,12 @@ static nset_status read_kilosort(nset_contacts *to, json_t *root, nset_error *er
     return NSET_OK;
 }
 
-nset_status nset_probe_read_json(nset_contacts *c, nset_error *err)
+nset_status nset_probe_parse_json(nset_contacts *c, const char *text, nset_error *err)
 {
     json_t *root = NULL, *probes;
     nset_status status;
 
-    if ((status = nset_read_json(&root, c->path, err)) != NSET_OK)
+    if ((status = nset_parse_json(&root, text, c->path, err)) != NSET_OK)
         return status;
     probes = json_object_get(root, "probes");
     if (json_is_array(json_object_get(root, "chanMap")))

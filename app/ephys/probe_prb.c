@@ -8,9 +8,6 @@
 
 #include "ephys/contacts.h"
 #include "ephys/prb.h"
-#include "results/small_files.h"
-
-enum { MOST_BYTES = 4 << 20 };
 
 typedef struct site {
     size_t group; /* + 1; 0: none */
@@ -148,20 +145,17 @@ static nset_status read_groups(reading *r, const nset_prb *prb)
     return status;
 }
 
-nset_status nset_probe_read_prb(nset_contacts *c, nset_error *err)
+nset_status nset_probe_parse_prb(nset_contacts *c, const char *text, nset_error *err)
 {
     reading r = { .to = c, .err = err };
     nset_prb *prb = NULL;
-    char *text = NULL;
     nset_status status;
 
     if (!(r.site = nset_calloc(c->n_columns, sizeof *r.site)))
         return nset_fail_oom(err, c->n_columns, sizeof *r.site);
-    if ((status = nset_read_text(&text, c->path, MOST_BYTES, err)) == NSET_OK &&
-        (status = nset_prb_parse(&prb, c->path, text, err)) == NSET_OK)
+    if ((status = nset_prb_parse(&prb, c->path, text, err)) == NSET_OK)
         status = read_groups(&r, prb);
     nset_prb_free(prb);
-    nset_free(text);
     nset_free(r.site);
     return status;
 }

@@ -10,6 +10,8 @@
 
 #include "ephys/neuropixels.h"
 #include "ephys/spikeglx.h"
+
+enum { MOST_CHANNELS = 65536, MOST_SHANKS = 64 };
 #include "results/small_files.h"
 
 void nset_spikeglx_path(char *out, size_t n, const char *path, const char *ending)
@@ -42,20 +44,13 @@ double nset_spikeglx_number(const char *meta, const char *key)
     return v ? strtod(v, NULL) : 0;
 }
 
-/* The i-th (...) group of a table value, or NULL. */
-static const char *group(const char *v, size_t i)
+/* What follows the next parenthesis of a table value, or of a group of it; NULL at the end of the line. */
+static const char *next_group(const char *v)
 {
-    const char *end = v ? strchr(v, '\n') : NULL;
-
-    for (size_t k = 0; v; k++) {
-        v = strchr(v, '(');
-        if (!v || (end && v > end))
-            return NULL;
-        v++;
-        if (k == i)
-            return v;
-    }
-    return NULL;
+    if (!v)
+        return NULL;
+    v += strcspn(v, "(\n");
+    return *v == '(' ? v + 1 : NULL;
 }
 
 /* Numbers of a group "a b c" or "a:b:c" or "a,b,c". */
@@ -63,7 +58,7 @@ static size_t numbers(const char *g, double *out, size_t most)
 {
     size_t n = 0;
 
-    while (g && *g && *g != ')' && *g != '\n' && n < most) {
+    while (g && *g && !strchr("()\n", *g) && n < most) {
         char *end;
         double v = strtod(g, &end);
         if (end == g) {
@@ -93,7 +88,7 @@ static bool channel_counts(const char *v, size_t *out, size_t n)
     return true;
 }
 
-/* Acquired channel numbers of the saved ones: "all" or "0:383,768". */
+/* Acquired channel numbers of the saved ones, how many: "all" or "0:383,768". */
 static size_t saved_channels(const char *meta, long *out, size_t n)
 {
     const char *v = nset_spikeglx_value(meta, "snsSaveChanSubset");
@@ -114,6 +109,8 @@ static size_t saved_channels(const char *meta, long *out, size_t n)
             last = strtol(v + 1, &end, 10);
             v = end;
         }
+        if (first < 0 || last >= MOST_CHANNELS)
+            break;
         for (long c = first; c <= last && k < n; c++)
             out[k++] = c;
         while (*v == ',' || *v == ' ')
@@ -127,6 +124,8 @@ typedef struct meta_view {
     bool is_lf;
     size_t n, n_acquired_ap; /* electrodes in the file; AP channels acquired */
     long *acquired;          /* (n_columns) */
+    const char **site;       /* (n_sites) the entry of imroTbl that has this number, or NULL */
+    size_t n_sites;
 } meta_view;
 
 /* Gains of the bands stand in each entry of the channel table (Neuropixels 1 and Ultra), in its header (NP1110), or the
@@ -153,17 +152,29 @@ static double full_scale(const meta_view *m)
     return type == 21 || type == 24 ? 8192 : type >= 2000 && type < 4000 ? 2048 : 512;
 }
 
-/* Numbers of the table's entry of an acquired channel: the entry at its place, or the one that has its number. */
-static size_t find_entry(const char *table, long channel, double *entry, size_t most)
+/* Lists the entries of the channel table by their numbers; the first of two with the same counts. */
+static nset_status list_sites(meta_view *m, size_t n_columns, nset_error *err)
 {
-    size_t k = channel < 0 ? 0 : numbers(group(table, (size_t)channel + 1), entry, most);
+    const char *g = next_group(nset_spikeglx_value(m->text, "imroTbl"));
+    double number;
 
-    if (k > 0 && entry[0] == (double)channel)
-        return k;
-    for (size_t i = 1; channel >= 0 && (k = numbers(group(table, i), entry, most)) > 0; i++)
-        if (entry[0] == (double)channel)
-            return k;
-    return 0;
+    for (size_t i = 0; i < n_columns; i++)
+        m->n_sites = (size_t)m->acquired[i] >= m->n_sites ? (size_t)m->acquired[i] + 1 : m->n_sites;
+    if (!(m->site = nset_calloc(m->n_sites, sizeof *m->site)))
+        return nset_fail_oom(err, m->n_sites, sizeof *m->site);
+    while ((g = next_group(g)))
+        if (numbers(g, &number, 1) && number >= 0 && number < (double)m->n_sites && number == floor(number) &&
+            !m->site[(size_t)number])
+            m->site[(size_t)number] = g;
+    return NSET_OK;
+}
+
+/* Numbers of the table's entry of the electrode in a column; how many. */
+static size_t find_entry(const meta_view *m, size_t column, double *entry, size_t most)
+{
+    long site = m->acquired[column] - (m->is_lf ? (long)m->n_acquired_ap : 0);
+
+    return site < 0 || (size_t)site >= m->n_sites ? 0 : numbers(m->site[site], entry, most);
 }
 
 static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err)
@@ -175,13 +186,12 @@ static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err
     gain_place where;
     size_t band = m->is_lf ? 4 : 3, assumed = 0;
 
-    where = find_gains(head, numbers(group(table, 0), head, 8));
+    where = find_gains(head, numbers(next_group(table), head, 8));
     if (!(range > 0))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: imAiRangeMax is missing: the gain cannot be known", m->path);
     for (size_t i = 0; i < l->n; i++) {
-        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
         double gain = where == GAIN_HEADER ? head[band] : fixed;
-        if (where == GAIN_ENTRY && find_entry(table, site, entry, 8) >= 5)
+        if (where == GAIN_ENTRY && find_entry(m, l->column[i], entry, 8) >= 5)
             gain = entry[band];
         if (!(gain > 0)) {
             gain = where != GAIN_FIXED ? (m->is_lf ? 250 : 500) : head[0] == 21 || head[0] == 24 ? 80 : 100;
@@ -199,18 +209,18 @@ static nset_status set_gains(nset_layout *l, const meta_view *m, nset_error *err
 /* The last number of a map's entry: 0 where the site is the reference or was switched off by the user. */
 static nset_status mark_unused(nset_layout *l, const meta_view *m, nset_error *err)
 {
-    const char *keys[] = { "snsGeomMap", "snsShankMap" };
+    const char *keys[] = { "snsGeomMap", "snsShankMap" }, *g = NULL;
     size_t n = 0, k = 0;
     double e[4];
 
-    while (k < 2 && !group(nset_spikeglx_value(m->text, keys[k]), 1))
+    while (k < 2 && !(g = next_group(next_group(nset_spikeglx_value(m->text, keys[k])))))
         k++;
     if (k == 2)
         return NSET_OK;
     if (!(l->unused = nset_calloc(l->n, sizeof *l->unused)))
         return nset_fail_oom(err, l->n, sizeof *l->unused);
-    for (size_t i = 0; i < l->n; i++) {
-        l->unused[i] = numbers(group(nset_spikeglx_value(m->text, keys[k]), i + 1), e, 4) == 4 && e[3] == 0;
+    for (size_t i = 0; i < l->n; i++, g = next_group(g)) {
+        l->unused[i] = numbers(g, e, 4) == 4 && e[3] == 0;
         n += l->unused[i];
     }
     if (n)
@@ -221,14 +231,15 @@ static nset_status mark_unused(nset_layout *l, const meta_view *m, nset_error *e
 /* snsGeomMap: (PN,nShank,pitch,width)(s:x:y:used)..., an entry a saved electrode. */
 static bool geometry_from_map(nset_layout *l, const meta_view *m)
 {
-    const char *table = nset_spikeglx_value(m->text, "snsGeomMap");
+    const char *table = nset_spikeglx_value(m->text, "snsGeomMap"), *g = next_group(table);
     const char *comma = table ? strchr(table, ',') : NULL;
     double head[4] = { 0 }, e[4];
 
     if (!table || !comma || numbers(comma + 1, head, 3) < 2)
         return false;
     for (size_t i = 0; i < l->n; i++) {
-        if (numbers(group(table, i + 1), e, 4) < 4)
+        g = next_group(g);
+        if (numbers(g, e, 4) < 4 || !(e[0] >= 0 && e[0] < MOST_SHANKS) || !isfinite(e[0] * head[1] + e[1] + e[2]))
             return false;
         l->probe.shank[i] = (int)e[0];
         l->probe.x_um[i] = e[0] * head[1] + e[1];
@@ -256,7 +267,6 @@ static void part_number(char *out, size_t n, const meta_view *m)
 
 static bool geometry_from_imro(nset_layout *l, const meta_view *m)
 {
-    const char *table = nset_spikeglx_value(m->text, "imroTbl");
     const nset_neuropixels *kind;
     char part[40];
     double e[8];
@@ -265,8 +275,7 @@ static bool geometry_from_imro(nset_layout *l, const meta_view *m)
     if (!(kind = nset_neuropixels_find(part)))
         return false;
     for (size_t i = 0; i < l->n; i++) {
-        long site = m->acquired[l->column[i]] - (m->is_lf ? (long)m->n_acquired_ap : 0);
-        size_t k = find_entry(table, site, e, 8);
+        size_t k = find_entry(m, l->column[i], e, 8);
         if (k == 0 || !nset_neuropixels_place(kind, e, k, &l->probe.shank[i], &l->probe.x_um[i], &l->probe.y_um[i]))
             return false;
     }
@@ -277,7 +286,7 @@ static bool geometry_from_imro(nset_layout *l, const meta_view *m)
 /* snsShankMap: (shanks,columns,rows)(s:c:r:used)..., an entry a saved electrode; in metas without the other two. */
 static bool geometry_from_grid(nset_layout *l, const meta_view *m)
 {
-    const char *table = nset_spikeglx_value(m->text, "snsShankMap");
+    const char *g = next_group(nset_spikeglx_value(m->text, "snsShankMap"));
     const nset_neuropixels *kind;
     char part[40];
     double e[4];
@@ -286,7 +295,8 @@ static bool geometry_from_grid(nset_layout *l, const meta_view *m)
     if (!(kind = nset_neuropixels_find(part)))
         return false;
     for (size_t i = 0; i < l->n; i++) {
-        if (numbers(group(table, i + 1), e, 4) < 4 ||
+        g = next_group(g);
+        if (numbers(g, e, 4) < 4 ||
             !nset_neuropixels_grid(kind, e[0], e[1], e[2], &l->probe.x_um[i], &l->probe.y_um[i]))
             return false;
         l->probe.shank[i] = (int)e[0];
@@ -298,15 +308,15 @@ static bool geometry_from_grid(nset_layout *l, const meta_view *m)
 /* NP1110: the table tells the banks of 24 groups of channels instead of sites. */
 static bool geometry_from_ultra(nset_layout *l, const meta_view *m)
 {
-    const char *table = nset_spikeglx_value(m->text, "imroTbl");
+    const char *at = next_group(nset_spikeglx_value(m->text, "imroTbl"));
     double head[8], e[8];
     int bank[48];
 
-    if (numbers(group(table, 0), head, 8) < 2 || head[0] != 1110 || !(head[1] >= 0 && head[1] <= 2))
+    if (numbers(at, head, 8) < 2 || head[0] != 1110 || !(head[1] >= 0 && head[1] <= 2))
         return false;
     for (size_t g = 0; g < 24; g++) {
-        if (numbers(group(table, g + 1), e, 8) != 3 || e[0] != (double)g || !(e[1] >= 0 && e[1] < 16) ||
-            !(e[2] >= 0 && e[2] < 16))
+        at = next_group(at);
+        if (numbers(at, e, 8) != 3 || e[0] != (double)g || !(e[1] >= 0 && e[1] < 16) || !(e[2] >= 0 && e[2] < 16))
             return false;
         bank[2 * g] = (int)e[1];
         bank[2 * g + 1] = (int)e[2];
@@ -334,7 +344,8 @@ static nset_status use_imec(nset_layout *l, meta_view *m, nset_error *err)
     if (m->n < 1 || m->n > l->n_columns)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: snsApLfSy names %zu AP and %zu LF channels of %zu saved ones",
             m->path, counts[0], counts[1], l->n_columns);
-    if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
+    if ((status = nset_layout_channels(l, m->n, err)) != NSET_OK ||
+        (status = list_sites(m, l->n_columns, err)) != NSET_OK || (status = set_gains(l, m, err)) != NSET_OK)
         return status;
     l->has_places =
         geometry_from_map(l, m) || geometry_from_imro(l, m) || geometry_from_ultra(l, m) || geometry_from_grid(l, m);
@@ -421,7 +432,7 @@ static void use_clock(nset_layout *l, const char *text, const char *path)
     nset_layout_fact(l, "start", path, "sample %lld of the acquisition, %.6f s", (long long)first, l->start_s);
 }
 
-static nset_status use_meta(nset_layout *l, const char *text, const char *path, nset_error *err)
+nset_status nset_spikeglx_meta(nset_layout *l, const char *text, const char *path, nset_error *err)
 {
     nset_spikeglx_kind kind = nset_spikeglx_kind_of(text, path);
     bool nidq = kind == NSET_SPIKEGLX_NIDQ, onebox = kind == NSET_SPIKEGLX_ONEBOX;
@@ -444,6 +455,7 @@ static nset_status use_meta(nset_layout *l, const char *text, const char *path, 
         status = nset_fail(err, NSET_ERR_FORMAT, "%s: snsSaveChanSubset names fewer channels than nSavedChans", path);
     else
         status = nidq || onebox ? use_daq(l, &m, onebox, err) : use_imec(l, &m, err);
+    nset_free(m.site);
     nset_free(m.acquired);
     return status;
 }
@@ -462,7 +474,7 @@ nset_status nset_spikeglx_file(nset_layout *l, const char *path, const nset_reco
         return nset_fail_oom(err, strlen(data), 1);
     if ((status = nset_read_text(&text, meta, 16 << 20, err)) != NSET_OK)
         return status;
-    status = use_meta(l, text, meta, err);
+    status = nset_spikeglx_meta(l, text, meta, err);
     nset_free(text);
     return status;
 }

@@ -21,6 +21,9 @@ double nset_spikeglx_number(const char *meta, const char *key); /* 0 when it is 
 /* By what the meta says; by the name only where an old meta does not. */
 nset_spikeglx_kind nset_spikeglx_kind_of(const char *meta, const char *path);
 
+/* What a meta's text says of its .bin; path serves messages only. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
+nset_status nset_spikeglx_meta(nset_layout *l, const char *text, const char *path, nset_error *err);
+
 /* One .bin with its .meta; path may be either. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
 nset_status nset_spikeglx_file(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err);
 

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <neuroset/memory.h>
+
 #include "results/small_files.h"
 
+enum { MOST_BYTES = 16 << 20 };
 typedef enum kind { TEXT, TEXTS, TIME, SEX, LENGTH, OBJECT } kind; /* TEXTS: one or a list; LENGTH: of a wave */
 
 typedef struct field {
@@ -143,10 +146,10 @@ static nset_status check_name(const json_t *object, const char *where, const cha
     return NSET_OK;
 }
 
-nset_status nset_nwb_metadata_read(json_t **out, const char *path, nset_error *err)
+nset_status nset_nwb_metadata_parse(json_t **out, const char *text, const char *path, nset_error *err)
 {
     json_t *root = NULL, *plane;
-    nset_status status = nset_read_json(&root, path, err);
+    nset_status status = nset_parse_json(&root, text, path, err);
 
     if (status == NSET_OK)
         status = check(root, top, "", path, err);
@@ -160,4 +163,15 @@ nset_status nset_nwb_metadata_read(json_t **out, const char *path, nset_error *e
     }
     *out = root;
     return NSET_OK;
+}
+
+nset_status nset_nwb_metadata_read(json_t **out, const char *path, nset_error *err)
+{
+    char *text = NULL;
+    nset_status status = nset_read_text(&text, path, MOST_BYTES, err);
+
+    if (status == NSET_OK)
+        status = nset_nwb_metadata_parse(out, text, path, err);
+    nset_free(text);
+    return status;
 }

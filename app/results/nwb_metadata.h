@@ -17,5 +17,7 @@
 
 /* The object of a file, checked; json_decref it. Errors: NSET_ERR_FORMAT naming the key. */
 nset_status nset_nwb_metadata_read(json_t **out, const char *path, nset_error *err);
+/* The same of a text; path serves messages only. */
+nset_status nset_nwb_metadata_parse(json_t **out, const char *text, const char *path, nset_error *err);
 
 #endif

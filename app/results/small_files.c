@@ -29,16 +29,11 @@ nset_status nset_read_text(char **out, const char *path, size_t limit, nset_erro
     return NSET_OK;
 }
 
-nset_status nset_read_json(json_t **out, const char *path, nset_error *err)
+nset_status nset_parse_json(json_t **out, const char *text, const char *path, nset_error *err)
 {
-    nset_status status;
     json_error_t why;
-    char *text = NULL;
 
-    if ((status = nset_read_text(&text, path, 256 << 20, err)) != NSET_OK)
-        return status;
     *out = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-    nset_free(text);
     if (!*out)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d, column %d: %s", path, why.line, why.column, why.text);
     if (!json_is_object(*out)) {
@@ -47,6 +42,17 @@ nset_status nset_read_json(json_t **out, const char *path, nset_error *err)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: a JSON object is expected", path);
     }
     return NSET_OK;
+}
+
+nset_status nset_read_json(json_t **out, const char *path, nset_error *err)
+{
+    char *text = NULL;
+    nset_status status = nset_read_text(&text, path, 256 << 20, err);
+
+    if (status == NSET_OK)
+        status = nset_parse_json(out, text, path, err);
+    nset_free(text);
+    return status;
 }
 
 void nset_path_beside(char *path, size_t n, const char *beside, const char *name)

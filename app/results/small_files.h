@@ -10,6 +10,8 @@
 nset_status nset_read_text(char **out, const char *path, size_t limit, nset_error *err);
 /* JSON object of a file; decref it. Errors: NSET_ERR_FORMAT with line and column. */
 nset_status nset_read_json(json_t **out, const char *path, nset_error *err);
+/* The same of a text; path serves messages only. */
+nset_status nset_parse_json(json_t **out, const char *text, const char *path, nset_error *err);
 /* path := the folder of beside + name. */
 void nset_path_beside(char *path, size_t n, const char *beside, const char *name);
 

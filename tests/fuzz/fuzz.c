@@ -29,6 +29,18 @@ void fuzz_check(nset_status status, const nset_error *err)
         __builtin_trap();
 }
 
+char *fuzz_text(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    if (!text)
+        abort();
+    if (size)
+        memcpy(text, data, size);
+    text[size] = '\0';
+    return text;
+}
+
 static void clean_up(void)
 {
     for (int i = 0; i < MAX_FILES && files[i].path[0]; i++) {

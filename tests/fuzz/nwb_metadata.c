@@ -1,14 +1,16 @@
-#include <jansson.h>
+#include <stdlib.h>
 
-#include "results/nwb_metadata.h"
 #include "fuzz.h"
+#include "results/nwb_metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    char *text = fuzz_text(data, size);
     json_t *metadata = NULL;
     nset_error err = { 0 };
 
-    fuzz_check(nset_nwb_metadata_read(&metadata, fuzz_file("m.json", data, size), &err), &err);
+    fuzz_check(nset_nwb_metadata_parse(&metadata, text, "m.json", &err), &err);
     json_decref(metadata);
+    free(text);
     return 0;
 }

@@ -1,11 +1,12 @@
-#include "recording.h"
+#include "probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t samples[64];
-    nset_recording_options options = { .format = "raw", .rate_hz = 30000, .n_channels = 4, .gain_uv = 1 };
+    nset_contacts c = { 0 };
+    nset_error err = { 0 };
 
-    options.probe = fuzz_file("a.mat", data, size);
-    fuzz_recording(fuzz_file("a.bin", samples, sizeof samples), &options);
+    if (nset_contacts_init(&c, fuzz_file("a.mat", data, size), FUZZ_COLUMNS, NULL) != NSET_OK)
+        abort();
+    fuzz_apply(&c, nset_probe_read_mat(&c, &err), &err);
     return 0;
 }

@@ -1,11 +1,16 @@
-#include "recording.h"
+#include <stdlib.h>
+
+#include "ephys/spikeglx.h"
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t samples[64];
-    const nset_recording_options options = { 0 };
+    char *text = fuzz_text(data, size);
+    nset_layout l = { 0 };
+    nset_error err = { 0 };
 
-    fuzz_file("a.bin", samples, sizeof samples);
-    fuzz_recording(fuzz_file("a.meta", data, size), &options);
+    fuzz_check(nset_spikeglx_meta(&l, text, "a.meta", &err), &err);
+    nset_layout_fini(&l);
+    free(text);
     return 0;
 }
