@@ -205,17 +205,27 @@ static bool fit_together(nset_net *net, nset_node a, nset_node b, const char *wh
     return false;
 }
 
-nset_node nset_net_add(nset_net *net, nset_node a, nset_node b)
+static nset_node combine(nset_net *net, nset_node a, nset_node b, op kind, const char *what)
 {
     node n;
 
-    if (!fit_together(net, a, b, "add"))
+    if (!fit_together(net, a, b, what))
         return -1;
     if (net->nodes[a].d != net->nodes[b].d)
-        return refuse(net, "add: %zu and %zu channels", net->nodes[a].d, net->nodes[b].d);
-    n = like(net, OP_ADD, a);
+        return refuse(net, "%s: %zu and %zu channels", what, net->nodes[a].d, net->nodes[b].d);
+    n = like(net, kind, a);
     n.y = b;
     return append(net, n);
+}
+
+nset_node nset_net_add(nset_net *net, nset_node a, nset_node b)
+{
+    return combine(net, a, b, OP_ADD, "add");
+}
+
+nset_node nset_net_multiply(nset_net *net, nset_node a, nset_node b)
+{
+    return combine(net, a, b, OP_MULTIPLY, "multiply");
 }
 
 nset_node nset_net_concat(nset_net *net, nset_node a, nset_node b)
@@ -361,6 +371,60 @@ nset_node nset_net_tied(nset_net *net, nset_node x, const char *name, const nset
     n.bias = add_view(net, name, "bias", tie->n_biases, c_out, 0, 0);
     n.d = tie->m * c_out;
     return n.bias < 0 ? -1 : append(net, n);
+}
+
+static bool is_entry(nset_net *net, nset_node x, const char *what)
+{
+    if (!is_node(net, x, what))
+        return false;
+    if (net->nodes[x].domain == NSET_ELEMENT && net->nodes[x].level < 0)
+        return true;
+    refuse(net, "%s: node %d is no vector of an element", what, x);
+    return false;
+}
+
+nset_node nset_net_axis_mean(nset_net *net, nset_node x, unsigned keep, nset_node seen)
+{
+    node n;
+
+    if (!is_entry(net, x, "axis mean") || (seen != -1 && !is_entry(net, seen, "axis mean")))
+        return -1;
+    if (keep >= NSET_MAX_MASKS)
+        return refuse(net, "axis mean: at most %d axes", NSET_MAX_AXES);
+    if (seen != -1 && net->nodes[seen].d != 1)
+        return refuse(net, "axis mean: node %d says who is seen with %zu channels, not 1", seen, net->nodes[seen].d);
+    n = like(net, OP_AXIS_MEAN, x);
+    n.how = (int)keep;
+    n.y = seen;
+    for (size_t a = 0; a < NSET_MAX_AXES; a++)
+        if (keep >> a && net->n_axes < a + 1)
+            net->n_axes = a + 1;
+    return append(net, n);
+}
+
+nset_node nset_net_exchangeable(
+    nset_net *net, nset_node x, const char *name, size_t n_axes, size_t d_out, nset_node seen)
+{
+    nset_node all = x;
+
+    if (!is_entry(net, x, "exchangeable"))
+        return -1;
+    if (n_axes < 1 || n_axes > NSET_MAX_AXES)
+        return refuse(net, "exchangeable: %zu axes, not 1 .. %d", n_axes, NSET_MAX_AXES);
+    for (unsigned keep = (1u << n_axes) - 1; keep-- > 0;)
+        all = nset_net_concat(net, all, nset_net_axis_mean(net, x, keep, seen));
+    return nset_net_dense(net, all, name, d_out);
+}
+
+nset_node nset_net_pair_maps(nset_net *net, nset_node x)
+{
+    node n;
+
+    if (!is_entry(net, x, "pair maps"))
+        return -1;
+    n = like(net, OP_PAIRS, x);
+    n.d *= NSET_PAIR_MAPS;
+    return append(net, n);
 }
 
 static nset_node change_level(nset_net *net, nset_node x, op kind, int step, const char *what)

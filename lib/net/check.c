@@ -13,6 +13,7 @@ typedef struct trial {
     size_t *order;      /* (n) element e of the permuted batch is element order[e] of the batch */
     nset_real **inputs; /* permuted copies; NULL for inputs of sets */
     nset_real **base;   /* outputs of the batch as it is */
+    uint32_t *was[NSET_MAX_AXES], *axes[NSET_MAX_AXES]; /* coordinates, as they are and permuted */
 } trial;
 
 static size_t image_size(const nset_batch *b, const node *n)
@@ -31,6 +32,10 @@ static void trial_fini(trial *t)
         nset_free(t->inputs[k]);
     for (size_t k = 0; t->base && k < t->net->n_outputs; k++)
         nset_free(t->base[k]);
+    for (size_t a = 0; a < NSET_MAX_AXES; a++) {
+        nset_free(t->was[a]);
+        nset_free(t->axes[a]);
+    }
     nset_free(t->inputs);
     nset_free(t->base);
     nset_free(t->order);
@@ -54,6 +59,14 @@ static nset_status trial_init(trial *t, nset_run *run, nset_error *err)
             !(t->inputs[in->how] = nset_calloc(n * size, sizeof(nset_real))))
             return nset_fail_oom(err, n * size, sizeof(nset_real));
     }
+    for (size_t a = 0; a < net->n_axes; a++) {
+        t->was[a] = nset_calloc(n, sizeof *t->was[a]);
+        t->axes[a] = nset_calloc(n, sizeof *t->axes[a]);
+        if (!t->was[a] || !t->axes[a])
+            return nset_fail_oom(err, n, sizeof *t->axes[a]);
+        if (n)
+            memcpy(t->was[a], run->axis[a], n * sizeof *t->was[a]);
+    }
     for (size_t k = 0; k < net->n_outputs; k++) {
         size_t rows, d;
         const nset_real *out = nset_run_output(run, (int)k, &rows, &d);
@@ -75,6 +88,9 @@ static void permute(trial *t, nset_random *r)
         for (size_t e = begin; e < end; e++)
             t->order[e] = e;
         nset_random_shuffle(r, t->order + begin, end - begin);
+        for (size_t a = 0; a < t->net->n_axes; a++)
+            for (size_t e = begin; e < end; e++)
+                t->axes[a][e] = t->was[a][t->order[e]];
     }
     for (size_t i = 0; i < t->net->n_nodes; i++) {
         const node *in = &t->net->nodes[i];
@@ -138,6 +154,9 @@ nset_status nset_equivariance_check(double *deviation, const nset_net *net, cons
     for (int k = 0; k < net->n_inputs; k++)
         inputs[k] = t.inputs[k] ? t.inputs[k] : batch->inputs[k];
     permuted.inputs = inputs;
+    permuted.axes = (const uint32_t *const *)t.axes;
+    permuted.n_axes = net->n_axes;
+    permuted.shape = NULL;
     for (size_t p = 0; p < n_permutations; p++) {
         nset_random r = nset_random_stream(seed, "permutation", p);
         permute(&t, &r);

@@ -20,6 +20,9 @@ typedef enum op {
     OP_DOWN,
     OP_UP,
     OP_TIED,
+    OP_AXIS_MEAN,
+    OP_PAIRS,
+    OP_MULTIPLY,
     N_OPS
 } op;
 
@@ -30,7 +33,7 @@ typedef struct node {
     size_t d;
     nset_node x, y;   /* sources, -1: none. OP_DENSE: y is a SET node whose rows stand for the bias */
     int weight, bias; /* views, -1: none */
-    int how;          /* nset_pool, nset_activation, number of the input or of the tie */
+    int how;          /* nset_pool, nset_activation, number of the input or tie, axes kept */
     double p;
     size_t length, kernel, stride, channels; /* convolutions; channels in a step of the sequence, or a pixel */
 } node;
@@ -51,6 +54,7 @@ struct nset_net {
     size_t n_outputs, outputs_capacity;
     nset_tie **ties;
     size_t n_ties, ties_capacity;
+    size_t n_axes;           /* of elements */
     int n_inputs, top_level; /* largest level */
     bool has_images, has_elements, finished;
     size_t n_params;
@@ -62,6 +66,17 @@ typedef struct buffer {
     nset_real *data;
     size_t size; /* numbers there is room for */
 } buffer;
+
+enum { NSET_MAX_AXES = 4, NSET_MAX_MASKS = 1 << NSET_MAX_AXES };
+
+/* Elements that share the coordinates of the axes in a mask. */
+typedef struct groups {
+    uint32_t *order; /* (elements) group after group */
+    uint32_t *start; /* (n + 1) */
+    uint32_t *of;    /* (elements) */
+    size_t n, capacity;
+    bool made; /* for the batch at hand */
+} groups;
 
 typedef struct slot {
     buffer buffer;
@@ -80,7 +95,10 @@ struct nset_run {
     buffer *saved;           /* (n_nodes) what forward keeps for backward */
     buffer packed;           /* weights of one layer, in panels */
     buffer pad, pad2;        /* images or sequences with a border; columns of a convolution */
-    nset_batch batch;        /* a copy; its pointers are valid during a call only */
+    groups groups[NSET_MAX_MASKS];
+    uint32_t *coordinates[NSET_MAX_AXES]; /* of complete tensors, owned */
+    const uint32_t *axis[NSET_MAX_AXES];  /* those in use */
+    nset_batch batch;                     /* a copy; its pointers are valid during a call only */
     size_t n_elements;
     bool training, done, ready; /* done: a forward went through; ready: a forward for training did */
     uint64_t seed;
@@ -100,9 +118,16 @@ typedef struct layer {
 
 extern const layer nset_layer_dense, nset_layer_activate, nset_layer_norm, nset_layer_dropout, nset_layer_add,
     nset_layer_concat, nset_layer_pool, nset_layer_broadcast, nset_layer_log_size, nset_layer_conv1d, nset_layer_conv2d,
-    nset_layer_down, nset_layer_up, nset_layer_tied;
+    nset_layer_down, nset_layer_up, nset_layer_tied, nset_layer_axis_mean, nset_layer_pairs, nset_layer_multiply;
 
 nset_tie *nset_tie_copy(const nset_tie *tie, nset_error *err);
+
+/* sums (d) := exact sums over n rows of d <= NSET_POOL_BLOCK numbers, row i at x + i * stride. */
+void nset_block_sums(double *sums, const nset_real *x, size_t n, size_t d, size_t stride);
+
+/* The coordinates of the batch's elements, checked; forgets the groups of the batch before. */
+nset_status nset_run_find_axes(nset_run *run, nset_error *err);
+void nset_run_free_groups(nset_run *run);
 
 /* Makes room for n numbers; contents are lost. */
 nset_status nset_buffer_need(buffer *b, size_t n, nset_error *err);

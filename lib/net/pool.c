@@ -19,7 +19,7 @@ typedef struct pool_job {
 
 #ifdef NSET_DOUBLE
 
-static void sum_block(double *sums, const nset_real *x, size_t n, size_t d, size_t stride)
+void nset_block_sums(double *sums, const nset_real *x, size_t n, size_t d, size_t stride)
 {
     memset(sums, 0, d * sizeof *sums);
     for (size_t i = 0; i < n; i++)
@@ -29,7 +29,7 @@ static void sum_block(double *sums, const nset_real *x, size_t n, size_t d, size
 
 #else
 
-static void sum_block(double *sums, const nset_real *x, size_t n, size_t d, size_t stride)
+void nset_block_sums(double *sums, const nset_real *x, size_t n, size_t d, size_t stride)
 {
     nset_exact_sums(sums, x, n, d, stride);
 }
@@ -56,7 +56,7 @@ static void lse_block(
             w[i * p->size + j] = x[i * p->size + j] - out[j];
         p->kernels->exp(w + i * p->size, w + i * p->size, d);
     }
-    sum_block(sums, w, n, d, p->size);
+    nset_block_sums(sums, w, n, d, p->size);
     for (size_t j = 0; j < d; j++) {
         total[j] = (nset_real)sums[j];
         mean[j] = (nset_real)(sums[j] / (double)n);
@@ -85,7 +85,7 @@ static void pool_blocks(void *ctx, size_t first, size_t last, size_t chunk)
         else if (p->how == NSET_POOL_MAX || p->how == NSET_POOL_MIN)
             largest_block(p, out, p->how == NSET_POOL_MAX ? 1 : -1, p->x + at, n, d);
         else {
-            sum_block(sums, p->x + at, n, d, p->size);
+            nset_block_sums(sums, p->x + at, n, d, p->size);
             for (size_t k = 0; k < d; k++)
                 out[k] = (nset_real)(p->how == NSET_POOL_MEAN ? sums[k] / (double)n : sums[k]);
         }

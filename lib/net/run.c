@@ -19,6 +19,9 @@ static const layer *const layers[N_OPS] = {
     [OP_DOWN] = &nset_layer_down,
     [OP_UP] = &nset_layer_up,
     [OP_TIED] = &nset_layer_tied,
+    [OP_AXIS_MEAN] = &nset_layer_axis_mean,
+    [OP_PAIRS] = &nset_layer_pairs,
+    [OP_MULTIPLY] = &nset_layer_multiply,
 };
 
 nset_status nset_buffer_need(buffer *b, size_t n, nset_error *err)
@@ -135,6 +138,7 @@ void nset_run_free(nset_run *run)
         if (run->saved)
             nset_free(run->saved[i].data);
     }
+    nset_run_free_groups(run);
     nset_free(run->packed.data);
     nset_free(run->pad.data);
     nset_free(run->pad2.data);
@@ -186,6 +190,8 @@ static nset_status check_batch(nset_run *run, const nset_batch *b, nset_error *e
         return status;
     run->batch = *b;
     run->n_elements = net->has_elements ? (size_t)b->offsets[b->n_sets] : 0;
+    if ((status = nset_run_find_axes(run, err)) != NSET_OK)
+        return status;
     for (size_t i = 0; i < net->n_nodes; i++) {
         const node *n = &net->nodes[i];
         size_t size;

@@ -1,4 +1,4 @@
-/* Elementwise functions, dropout, sum and concatenation of two nodes, layer norm. */
+/* Elementwise functions, dropout, sum, product and concatenation of two nodes, layer norm. */
 #include "graph.h"
 
 #include <string.h>
@@ -120,6 +120,36 @@ static nset_status add_backward(nset_run *run, nset_node i, const grads *to, nse
 }
 
 const layer nset_layer_add = { add_forward, add_backward };
+
+/* ---- product, number by number ---- */
+
+static nset_status multiply_forward(nset_run *run, nset_node i, nset_real *out, nset_error *err)
+{
+    const node *n = &run->net->nodes[i];
+    const nset_real *a = run->value[n->x], *b = run->value[n->y];
+    size_t size = size_of(run, i);
+
+    (void)err;
+    for (size_t j = 0; j < size; j++)
+        out[j] = a[j] * b[j];
+    return NSET_OK;
+}
+
+static nset_status multiply_backward(nset_run *run, nset_node i, const grads *to, nset_error *err)
+{
+    const node *n = &run->net->nodes[i];
+    const nset_real *a = run->value[n->x], *b = run->value[n->y];
+    size_t size = size_of(run, i);
+
+    (void)err;
+    for (size_t j = 0; to->dx && j < size; j++)
+        to->dx[j] += to->g[j] * b[j];
+    for (size_t j = 0; to->dy && j < size; j++)
+        to->dy[j] += to->g[j] * a[j];
+    return NSET_OK;
+}
+
+const layer nset_layer_multiply = { multiply_forward, multiply_backward };
 
 /* ---- concatenation ---- */
 

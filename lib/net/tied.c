@@ -4,9 +4,7 @@
 #include <string.h>
 
 #include <neuroset/memory.h>
-#include <neuroset/pool.h>
 
-#include "../math/exact.h"
 #include "../math/kernels.h"
 
 void nset_tie_free(nset_tie *tie)
@@ -72,13 +70,14 @@ static nset_status describe(tied *t, nset_run *run, nset_node i, nset_error *err
 
 static void add_up(nset_real *sum, const nset_real *x, size_t n, size_t d)
 {
-#ifdef NSET_DOUBLE
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < d; j++)
-            sum[j] += x[i * d + j];
-#else
-    nset_exact_sum_rows(sum, x, n, d, d);
-#endif
+    double sums[NSET_POOL_BLOCK];
+
+    for (size_t at = 0; n > 0 && at < d; at += NSET_POOL_BLOCK) {
+        size_t width = d - at < NSET_POOL_BLOCK ? d - at : NSET_POOL_BLOCK;
+        nset_block_sums(sums, x + at, n, width, d);
+        for (size_t j = 0; j < width; j++)
+            sum[at + j] = (nset_real)sums[j];
+    }
 }
 
 /* sums (M, k) of one row x (N, channels): for each output and weight, the sum of the inputs joined by it. */

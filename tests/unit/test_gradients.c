@@ -17,6 +17,10 @@ enum { N_SETS = 4, HEIGHT = 4, WIDTH = 8, MAX_OUTPUTS = 2 };
 
 static const int64_t offsets[N_SETS + 1] = { 0, 3, 3, 4, 6 };
 
+/* Rows and columns of sparse matrices: the first set has a row and a column of two. */
+static const uint32_t row_of[] = { 7, 7, 2, 0, 1, 1 }, column_of[] = { 3, 5, 5, 0, 9, 4 };
+static const uint32_t *const axes[] = { row_of, column_of };
+
 typedef struct input_row {
     nset_domain domain;
     int level;
@@ -139,6 +143,28 @@ static void tied(nset_net *net, nset_node x, nset_node y, int how)
     nset_action_free(ring);
 }
 
+static void multiply(nset_net *net, nset_node x, nset_node y, int how)
+{
+    (void)how;
+    nset_net_output(net, nset_net_multiply(net, x, y));
+    nset_net_output(net, nset_net_multiply(net, x, x));
+}
+
+static void axis_mean(nset_net *net, nset_node x, nset_node y, int how)
+{
+    (void)y;
+    nset_net_output(net, nset_net_axis_mean(net, x, (unsigned)how, -1));
+}
+
+/* Two of six entries are not seen; they have a row or a column of their own, so that some means are empty. */
+static void axis_mean_of_seen(nset_net *net, nset_node x, nset_node y, int how)
+{
+    nset_node seen = nset_net_activate(net, y, NSET_RELU);
+
+    nset_net_output(net, nset_net_exchangeable(net, x, "a", 2, 4, seen));
+    nset_net_output(net, nset_net_axis_mean(net, x, (unsigned)how, seen));
+}
+
 /* Sets of images to a U-Net with a skip, an output of two levels. */
 static void u_net(nset_net *net, nset_node x, nset_node y, int how)
 {
@@ -217,6 +243,11 @@ static const op_row ops[] = {
     { "up", { { NSET_ELEMENT, 1, 2 }, NONE }, up, 0 },
     { "tied on a ring", { SEQUENCE, NONE }, tied, 0 },
     { "tied on a ring that may be reflected", { SEQUENCE, NONE }, tied, 1 },
+    { "multiply", { VECTOR, VECTOR }, multiply, 0 },
+    { "mean along rows", { VECTOR, NONE }, axis_mean, 1 },
+    { "mean along columns", { VECTOR, NONE }, axis_mean, 2 },
+    { "mean of all entries", { VECTOR, NONE }, axis_mean, 0 },
+    { "exchangeable layer", { VECTOR, { NSET_ELEMENT, NSET_VECTOR, 1 } }, axis_mean_of_seen, 1 },
     { "U-Net on sets of images", { IMAGE, NONE }, u_net, 0 },
 };
 
@@ -254,7 +285,13 @@ static void trial_init(trial *t, const op_row *op)
     nset_error err = { 0 };
     nset_real *params;
 
-    *t = (trial){ .batch = { N_SETS, offsets, HEIGHT, WIDTH, (const nset_real *const *)t->inputs } };
+    *t = (trial){ .batch = { .n_sets = N_SETS,
+                      .offsets = offsets,
+                      .height = HEIGHT,
+                      .width = WIDTH,
+                      .inputs = (const nset_real *const *)t->inputs,
+                      .n_axes = 2,
+                      .axes = axes } };
     ck_assert_int_eq(nset_net_create(&t->net, &err), NSET_OK);
     for (int i = 0; i < 2 && op->inputs[i].d > 0; i++) {
         nodes[i] = nset_net_input(t->net, op->inputs[i].domain, op->inputs[i].level, op->inputs[i].d);

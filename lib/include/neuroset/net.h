@@ -60,8 +60,9 @@ NSET_API nset_node nset_net_activate(nset_net *net, nset_node x, nset_activation
 NSET_API nset_node nset_net_layer_norm(nset_net *net, nset_node x, const char *name);
 /* Training only: zero with probability p, the rest times 1/(1-p). */
 NSET_API nset_node nset_net_dropout(nset_net *net, nset_node x, double p);
-NSET_API nset_node nset_net_add(nset_net *net, nset_node a, nset_node b);    /* same domain, level and d */
-NSET_API nset_node nset_net_concat(nset_net *net, nset_node a, nset_node b); /* same domain and level */
+NSET_API nset_node nset_net_add(nset_net *net, nset_node a, nset_node b);      /* same domain, level and d */
+NSET_API nset_node nset_net_multiply(nset_net *net, nset_node a, nset_node b); /* the same; number by number */
+NSET_API nset_node nset_net_concat(nset_net *net, nset_node a, nset_node b);   /* same domain and level */
 
 /* Elements to sets, per channel (and per pixel: a set of images gives an image). */
 NSET_API nset_node nset_net_pool(nset_net *net, nset_node x, nset_pool how);
@@ -94,6 +95,26 @@ NSET_API void nset_tie_free(nset_tie *tie);
  * exact, so inference is equivariant to the bit to all that keeps the ties in place. tie is copied. Ravanbakhsh et al.
  * 2017, eq. 4. */
 NSET_API nset_node nset_net_tied(nset_net *net, nset_node x, const char *name, const nset_tie *tie, size_t c_out);
+
+/* Exchangeable matrices and tensors: an element is an entry with coordinates (nset_batch.axes or .shape), a set is one
+ * tensor, complete or sparse; axes are permuted each on its own. (Hartford, Graham, Leyton-Brown & Ravanbakhsh 2018,
+ * "Deep models of interactions across sets", section 2.)
+ *
+ * Each element gets the mean over the elements of its set that share its coordinates on the axes in keep (bit a: axis
+ * a; 0: all of the set). With seen, an element node of one channel, only elements with seen not 0 are in the means; an
+ * empty mean is 0. Up to 4 axes. */
+NSET_API nset_node nset_net_axis_mean(nset_net *net, nset_node x, unsigned keep, nset_node seen);
+/* The layer without its activation: x and its means over all 2^n_axes - 1 subsets of axes, through one product;
+ * name.weight (2^n_axes d, d_out), x first, then keep = 2^n_axes - 2 .. 0; name.bias (d_out). seen may be -1. */
+NSET_API nset_node nset_net_exchangeable(
+    nset_net *net, nset_node x, const char *name, size_t n_axes, size_t d_out, nset_node seen);
+/* A set is a square matrix A of n^2 elements in row order, one permutation acts on both axes (a graph): the 15 maps of
+ * d channels each, 15 d in all, to be mixed by a dense layer: A, A', diag(diag A), then with r, c the means of rows and
+ * columns 1 r', r 1', diag r, 1 c', c 1', diag c, with t the mean of all t 11', t I, with tr the trace / n tr 11', tr
+ * I, and with d the diagonal 1 d', d 1'. Maron et al. 2019, "Invariant and equivariant graph networks", appendix A. */
+enum { NSET_PAIR_MAPS = 15 };
+NSET_API nset_node nset_net_pair_maps(nset_net *net, nset_node x);
+
 /* kernel x kernel (odd), zero padding, stride 1. name.weight (kernel * kernel * d, c_out), name.bias (c_out). */
 NSET_API nset_node nset_net_conv2d(nset_net *net, nset_node x, const char *name, size_t kernel, size_t c_out);
 NSET_API nset_node nset_net_down(nset_net *net, nset_node x); /* level + 1: mean of 2 x 2; H and W even there */
@@ -126,6 +147,11 @@ typedef struct nset_batch {
     const int64_t *offsets;         /* (n_sets + 1); NULL when no input is of domain NSET_ELEMENT */
     size_t height, width;           /* of level 0; 0 when there are no images */
     const nset_real *const *inputs; /* one a nset_net_input, rows as said at the top */
+    /* Of elements with axes only: coordinates, axes[a][e] of element e on axis a (which numbers they are does not
+     * matter); or, with axes NULL, shape (n_sets, n_axes) of complete tensors in row order, axis 0 slowest. */
+    size_t n_axes;
+    const uint32_t *const *axes;
+    const size_t *shape;
 } nset_batch;
 
 /* workers may be NULL; it is used, not owned. net must outlive the run. */
@@ -148,7 +174,8 @@ NSET_API NSET_MUST_CHECK nset_status nset_run_backward(nset_run *run, const nset
 
 /* ---- the promise, checked ---- */
 
-/* Runs batch as it is and n_permutations times with the elements of each set permuted. *deviation := the largest
+/* Runs batch as it is and n_permutations times with the elements of each set permuted,
+ * with their coordinates if they have axes. *deviation := the largest
  * absolute difference of any output (elements' outputs compared after permuting back); 0 means identical bits. */
 NSET_API NSET_MUST_CHECK nset_status nset_equivariance_check(double *deviation, const nset_net *net,
     const nset_batch *batch, size_t n_permutations, uint64_t seed, nset_error *err);
