@@ -17,7 +17,7 @@
 
 typedef struct settings {
     nset_common common;
-    const char *output, *model, *motion;
+    const char *output, *model, *motion, *neuropil;
     nset_movie_settings movie;
     double rate, diameter, threshold, reach;
     long bin;
@@ -74,6 +74,12 @@ static const opt_spec options[] = {
         .fallback = "0",
         .unit = "pixels",
         .help = "largest shift of a frame; 0: a tenth of the smaller side" },
+    { .name = "neuropil",
+        .type = OPT_CHOICE,
+        .at = AT(neuropil),
+        .fallback = "cell",
+        .unit = "cell|fixed",
+        .help = "how much of the light around a cell is taken off it: a share fitted to each, or .7 of it" },
     { .name = "model",
         .type = OPT_TEXT,
         .at = AT(model),
@@ -165,6 +171,7 @@ static nset_status work(job *j, const char *model, nset_error *err)
     nset_traces *traces = NULL;
     nset_segment_options o = { .images = { .bin = j->s->bin, .diameter = j->s->diameter },
         .threshold = j->s->threshold };
+    nset_trace_options how = { .rate_hz = j->movie->rate_hz, .common_share = !strcmp(j->s->neuropil, "fixed") };
     nset_images images = { 0 };
     nset_status status;
 
@@ -180,9 +187,9 @@ static nset_status work(job *j, const char *model, nset_error *err)
     nset_run_folder_stage(j->folder, "segment", summary->n * summary->height * summary->width * sizeof(float));
     json_object_set_new(j->found, "cells", json_integer((json_int_t)masks->n));
     json_object_set_new(j->found, "rejected", json_integer((json_int_t)rejected->n));
-    if ((status = nset_traces_make(&traces, j->movie, masks, j->movie->rate_hz, j->workers, err)) != NSET_OK)
+    if ((status = nset_traces_make(&traces, j->movie, masks, &how, j->workers, err)) != NSET_OK)
         goto done;
-    nset_run_folder_stage(j->folder, "traces", 5 * masks->n * traces->n_frames * sizeof(float));
+    nset_run_folder_stage(j->folder, "traces", 6 * masks->n * traces->n_frames * sizeof(float));
     if ((status = nset_masks_write(masks, rejected, j->folder, err)) != NSET_OK ||
         (status = nset_traces_write(traces, masks, j->folder, err)) != NSET_OK ||
         (status = nset_summary_write(summary, masks, j->folder, err)) != NSET_OK)

@@ -8,7 +8,7 @@
 
 #include "imaging/masks.h"
 
-enum { NSET_RING_GAP = 2, NSET_RING_PIXELS = 100, NSET_RING_STEPS = 30 };
+enum { NSET_RING_GAP = 2, NSET_RING_PIXELS = 300, NSET_RING_STEPS = 30, NSET_RING_FEW = 100 /* less is flagged */ };
 
 /* Rings (n masks, ragged): pixels from NSET_RING_GAP + 1 steps off the mask on, step by step until there are
  * NSET_RING_PIXELS, at most NSET_RING_STEPS steps; no pixel of any mask. A step goes to the 4 neighbours, the next one

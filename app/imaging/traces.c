@@ -9,24 +9,32 @@
 #include "cli/progress.h"
 #include "imaging/baseline.h"
 #include "imaging/footprints.h"
+#include "imaging/neuropil.h"
 #include "imaging/oasis.h"
 #include "imaging/unmix.h"
 #include "signal/robust.h"
 
-static const double NEUROPIL = .7; /* share of the ring's light that is also in the mask: a mean over cells and sets */
 enum { ROI_CHUNK = 8, BLOCK_BYTES = 16 << 20, MAX_BLOCK = 64 };
 
-typedef struct halves { /* running moments of the two half traces */
-    double n, mean[2], square[2], cross;
-} halves;
+/* Means of the even and odd pixels of the mask and of its ring, by name. */
+enum { MASK, RING = 2, HALVES = 4 };
+
+__extension__ typedef __int128 wide;
+
+/* Sums over frames of the half means and their products in 2^-24 counts, exact and thus in any order: values below 2^28
+ * counts and 2^22 frames fit. */
+typedef struct moments {
+    wide sum[HALVES], product[HALVES][HALVES];
+} moments;
 
 typedef struct job {
     nset_traces *t;
     nset_masks *masks;
+    const nset_trace_options *o;
     nset_rings rings;
     nset_overlaps overlaps;
-    halves *halves; /* (n_rois) */
-    float *frame;   /* (n_block, height * width) */
+    moments *moments; /* (n_rois) */
+    float *frame;     /* (n_block, height * width) */
     size_t n_pixels, first, n_block;
     double rate_hz;      /* given or assumed */
     nset_status *status; /* (chunks) of finishing */
@@ -65,18 +73,16 @@ static double mean_of(const float *y, const int32_t *pixel, const float *weight,
     return total > 0 ? sum / total : 0;
 }
 
-static void add_halves(halves *h, const double x[2])
+static void add_moments(moments *m, const double half[HALVES])
 {
-    double before[2], after[2];
+    int64_t x[HALVES];
 
-    h->n++;
-    for (int i = 0; i < 2; i++) {
-        before[i] = x[i] - h->mean[i];
-        h->mean[i] += before[i] / h->n;
-        after[i] = x[i] - h->mean[i];
-        h->square[i] += before[i] * after[i];
+    for (int i = 0; i < HALVES; i++) {
+        x[i] = llrint(fmin(fmax(half[i], -0x1p28), 0x1p28) * 0x1p24);
+        m->sum[i] += x[i];
+        for (int k = 0; k <= i; k++)
+            m->product[i][k] += (wide)x[i] * x[k];
     }
-    h->cross += before[0] * after[1];
 }
 
 static void take_block(void *ctx, size_t first, size_t last, size_t chunk)
@@ -91,12 +97,10 @@ static void take_block(void *ctx, size_t first, size_t last, size_t chunk)
             const nset_roi *roi = &j->masks->roi[i];
             size_t ring = j->rings.offset[i], n_ring = j->rings.offset[i + 1] - ring,
                    at = i * t->n_frames + j->first + b;
-            double half[2], around[2];
-            t->raw[at] = (float)mean_of(y, roi->pixel, roi->weight, roi->n_pixels, half);
-            t->neuropil[at] = (float)mean_of(y, j->rings.pixel + ring, NULL, n_ring, around);
-            half[0] -= NEUROPIL * around[0];
-            half[1] -= NEUROPIL * around[1];
-            add_halves(&j->halves[i], half);
+            double half[HALVES];
+            t->raw[at] = (float)mean_of(y, roi->pixel, roi->weight, roi->n_pixels, half + MASK);
+            t->neuropil[at] = (float)mean_of(y, j->rings.pixel + ring, NULL, n_ring, half + RING);
+            add_moments(&j->moments[i], half);
         }
 }
 
@@ -129,8 +133,81 @@ static nset_status read_frames(job *j, nset_movie *movie, nset_workers *workers,
 
 typedef struct room { /* of one thread's chunk */
     float *a, *b;     /* (n_frames + 1) */
+    nset_light *light;
     nset_oasis *oasis;
 } room;
+
+static void free_room(room *r)
+{
+    nset_oasis_free(r->oasis);
+    nset_free(r->light);
+    nset_free(r->a);
+    nset_free(r->b);
+}
+
+static nset_status make_room(room *r, size_t n)
+{
+    *r = (room){ nset_calloc(n + 1, sizeof *r->a), nset_calloc(n + 1, sizeof *r->b), nset_calloc(n, sizeof *r->light),
+        NULL };
+    return r->a && r->b && r->light ? nset_oasis_create(&r->oasis, n, NULL) : NSET_ERR_NOMEM;
+}
+
+static double covariance(const moments *m, int i, int k, size_t n)
+{
+    double unit = 0x1p24 * (double)n;
+
+    return (double)m->product[i > k ? i : k][i > k ? k : i] / 0x1p24 / unit -
+           (double)m->sum[i] / unit * ((double)m->sum[k] / unit);
+}
+
+/* The part of the ring's variance that both halves of it share. */
+static double ring_reliability(const moments *m, size_t n)
+{
+    double both = covariance(m, RING, RING + 1, n),
+           all = .25 * (covariance(m, RING, RING, n) + covariance(m, RING + 1, RING + 1, n) + 2 * both);
+
+    return all > 0 && both > 0 ? fmin(both / all, 1) : 0;
+}
+
+/* Correlation of the halves of the mask, each less its share of its half of the ring. */
+static double stability_of(const moments *m, size_t n, double share)
+{
+    double c[2][2];
+
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++)
+            c[i][k] = covariance(m, MASK + i, MASK + k, n) - share * covariance(m, MASK + i, RING + k, n) -
+                      share * covariance(m, RING + i, MASK + k, n) +
+                      share * share * covariance(m, RING + i, RING + k, n);
+    return c[0][0] > 0 && c[1][1] > 0 ? c[0][1] / (sqrt(c[0][0]) * sqrt(c[1][1])) : NAN;
+}
+
+/* What is left of each mask's light without its surroundings. */
+static void take_off_rings(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    job *j = ctx;
+    nset_traces *t = j->t;
+    size_t n = t->n_frames;
+    room r;
+
+    j->status[chunk] = make_room(&r, n);
+    for (size_t i = first; i < last && j->status[chunk] == NSET_OK; i++) {
+        size_t n_ring = j->rings.offset[i + 1] - j->rings.offset[i], at = i * n;
+        const moments *m = &j->moments[i];
+        double share = NSET_NEUROPIL_SHARE;
+        if (n_ring == 0)
+            share = 0;
+        else if (!j->o->common_share)
+            share = nset_neuropil_share(t->raw + at, t->neuropil + at, n, ring_reliability(m, n), r.light, r.a);
+        t->share[i] = (float)share;
+        for (size_t k = at; k < at + n; k++)
+            t->corrected[k] = (float)((double)t->raw[k] - share * (double)t->neuropil[k]);
+        t->flags[i] |= n_ring == 0 ? NSET_TRACE_NO_RING : n_ring < NSET_RING_FEW ? NSET_TRACE_SMALL_RING : 0;
+        t->flags[i] |= j->overlaps.offset[i + 1] - j->overlaps.offset[i] > 1 ? NSET_TRACE_UNMIXED : 0;
+        j->masks->roi[i].stability = j->masks->roi[i].n_pixels > 1 ? stability_of(m, n, share) : NAN;
+    }
+    free_room(&r);
+}
 
 static bool is_constant(const float *x, size_t n)
 {
@@ -176,29 +253,34 @@ static void finish_roi(const job *j, size_t i, room *r)
     j->masks->roi[i].snr = snr_of(dff, n, (double)t->noise[i], r->a);
     sd = nset_trace_decay(dff, n, (double)t->noise[i], j->rate_hz);
     t->decay_s[i] = (float)(-1 / (log(sd) * j->rate_hz));
-    nset_oasis_fit(r->oasis, r->a, t->events + at, dff, n, sd, (double)t->noise[i]);
+    sd = nset_oasis_fit(r->oasis, t->fit + at, t->events + at, dff, n, sd, (double)t->noise[i]);
+    for (size_t k = at; k < at + n; k++)
+        t->fit[k] += (float)sd;
 }
 
 static void finish_rois(void *ctx, size_t first, size_t last, size_t chunk)
 {
     job *j = ctx;
-    size_t n = j->t->n_frames;
-    room r = { nset_calloc(n + 1, sizeof *r.a), nset_calloc(n + 1, sizeof *r.b), NULL };
+    room r;
 
-    j->status[chunk] = r.a && r.b ? nset_oasis_create(&r.oasis, n, NULL) : NSET_ERR_NOMEM;
+    j->status[chunk] = make_room(&r, j->t->n_frames);
     for (size_t i = first; i < last && j->status[chunk] == NSET_OK; i++) {
-        halves *h = &j->halves[i];
-        size_t n_ring = j->rings.offset[i + 1] - j->rings.offset[i];
-        double product = sqrt(h->square[0]) * sqrt(h->square[1]);
         j->masks->roi[i].snr = 0;
-        j->masks->roi[i].stability = product > 0 && j->masks->roi[i].n_pixels > 1 ? h->cross / product : NAN;
-        j->t->flags[i] |= n_ring == 0 ? NSET_TRACE_NO_RING : n_ring < NSET_RING_PIXELS ? NSET_TRACE_SMALL_RING : 0;
-        j->t->flags[i] |= j->overlaps.offset[i + 1] - j->overlaps.offset[i] > 1 ? NSET_TRACE_UNMIXED : 0;
         finish_roi(j, i, &r);
     }
-    nset_oasis_free(r.oasis);
-    nset_free(r.a);
-    nset_free(r.b);
+    free_room(&r);
+}
+
+static nset_status all_rois(
+    job *j, void (*step)(void *, size_t, size_t, size_t), nset_workers *workers, nset_error *err)
+{
+    size_t n_chunks = (j->t->n_rois + ROI_CHUNK - 1) / ROI_CHUNK;
+
+    nset_parallel_for(workers, j->t->n_rois, ROI_CHUNK, step, j);
+    for (size_t k = 0; k < n_chunks; k++)
+        if (j->status[k] != NSET_OK)
+            return nset_fail_oom(err, j->t->n_frames, sizeof *j->t->raw);
+    return NSET_OK;
 }
 
 static nset_status finish(job *j, nset_workers *workers, nset_error *err)
@@ -207,17 +289,12 @@ static nset_status finish(job *j, nset_workers *workers, nset_error *err)
     size_t n_chunks = (t->n_rois + ROI_CHUNK - 1) / ROI_CHUNK;
     nset_status status;
 
-    for (size_t k = 0; k < t->n_rois * t->n_frames; k++)
-        t->corrected[k] = (float)((double)t->raw[k] - NEUROPIL * (double)t->neuropil[k]);
-    if ((status = nset_unmix(t->corrected, t->n_rois, t->n_frames, &j->overlaps, workers, err)) != NSET_OK)
-        return status;
     if (!(j->status = nset_calloc(n_chunks, sizeof *j->status)))
         return nset_fail_oom(err, n_chunks, sizeof *j->status);
-    nset_parallel_for(workers, t->n_rois, ROI_CHUNK, finish_rois, j);
-    for (size_t k = 0; k < n_chunks; k++)
-        if (j->status[k] != NSET_OK)
-            return nset_fail_oom(err, t->n_frames, sizeof *t->raw);
-    return NSET_OK;
+    if ((status = all_rois(j, take_off_rings, workers, err)) != NSET_OK ||
+        (status = nset_unmix(t->corrected, t->n_rois, t->n_frames, &j->overlaps, workers, err)) != NSET_OK)
+        return status;
+    return all_rois(j, finish_rois, workers, err);
 }
 
 /* ---- life ---- */
@@ -226,7 +303,7 @@ static nset_status create(nset_traces **out, size_t n_rois, size_t n_frames, dou
 {
     nset_traces *t = nset_calloc(1, sizeof *t);
     float **array[] = { t ? &t->raw : NULL, t ? &t->neuropil : NULL, t ? &t->corrected : NULL, t ? &t->dff : NULL,
-        t ? &t->events : NULL };
+        t ? &t->fit : NULL, t ? &t->events : NULL };
     size_t n;
 
     if (!t || __builtin_mul_overflow(n_rois, n_frames, &n)) {
@@ -237,10 +314,11 @@ static nset_status create(nset_traces **out, size_t n_rois, size_t n_frames, dou
     for (size_t k = 0; k < sizeof array / sizeof *array; k++)
         if (!(*array[k] = nset_calloc(n, sizeof **array[k])))
             goto no_memory;
+    t->share = nset_calloc(n_rois, sizeof *t->share);
     t->noise = nset_calloc(n_rois, sizeof *t->noise);
     t->decay_s = nset_calloc(n_rois, sizeof *t->decay_s);
     t->flags = nset_calloc(n_rois, sizeof *t->flags);
-    if (!t->noise || !t->decay_s || !t->flags)
+    if (!t->share || !t->noise || !t->decay_s || !t->flags)
         goto no_memory;
     *out = t;
     return NSET_OK;
@@ -258,7 +336,9 @@ void nset_traces_free(nset_traces *t)
     nset_free(t->neuropil);
     nset_free(t->corrected);
     nset_free(t->dff);
+    nset_free(t->fit);
     nset_free(t->events);
+    nset_free(t->share);
     nset_free(t->noise);
     nset_free(t->decay_s);
     nset_free(t->flags);
@@ -280,25 +360,25 @@ static nset_status check(const nset_movie *movie, const nset_masks *masks, nset_
     return NSET_OK;
 }
 
-nset_status nset_traces_make(
-    nset_traces **out, nset_movie *movie, nset_masks *masks, double rate_hz, nset_workers *workers, nset_error *err)
+nset_status nset_traces_make(nset_traces **out, nset_movie *movie, nset_masks *masks, const nset_trace_options *o,
+    nset_workers *workers, nset_error *err)
 {
-    job j = { .masks = masks, .rate_hz = rate_hz > 0 ? rate_hz : 10 };
+    job j = { .masks = masks, .o = o, .rate_hz = o->rate_hz > 0 ? o->rate_hz : 10 };
     nset_status status;
 
     if ((status = check(movie, masks, err)) != NSET_OK ||
-        (status = create(&j.t, masks->n, (size_t)movie->n_frames, rate_hz, err)) != NSET_OK)
+        (status = create(&j.t, masks->n, (size_t)movie->n_frames, o->rate_hz, err)) != NSET_OK)
         return status;
     j.n_pixels = movie->height * movie->width;
-    if (!(j.halves = nset_calloc(masks->n, sizeof *j.halves)))
-        status = nset_fail_oom(err, masks->n, sizeof *j.halves);
+    if (!(j.moments = nset_calloc(masks->n, sizeof *j.moments)))
+        status = nset_fail_oom(err, masks->n, sizeof *j.moments);
     if (status == NSET_OK && (status = nset_rings_make(&j.rings, masks, err)) == NSET_OK &&
         (status = nset_overlaps_make(&j.overlaps, masks, err)) == NSET_OK &&
         (status = read_frames(&j, movie, workers, err)) == NSET_OK)
         status = finish(&j, workers, err);
     nset_rings_fini(&j.rings);
     nset_overlaps_fini(&j.overlaps);
-    nset_free(j.halves);
+    nset_free(j.moments);
     nset_free(j.frame);
     nset_free(j.status);
     if (status != NSET_OK) {

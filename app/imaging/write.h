@@ -19,7 +19,7 @@ nset_status nset_masks_write(
     const nset_masks *masks, const nset_masks *rejected, nset_run_folder *folder, nset_error *err);
 nset_status nset_summary_write(
     const nset_maps *maps, const nset_masks *masks, nset_run_folder *folder, nset_error *err);
-/* traces.npz: id, raw, neuropil, corrected, dff, events (n_rois, n_frames), noise, decay_s, flags, rate_hz.
+/* traces.npz: id, raw, neuropil, corrected, dff, fit, events (n_rois, n_frames), share, noise, decay_s, flags, rate_hz.
  * traces.csv: a row a frame, time in seconds (empty when the rate is not known), dF/F of each cell. */
 nset_status nset_traces_write(
     const nset_traces *traces, const nset_masks *masks, nset_run_folder *folder, nset_error *err);

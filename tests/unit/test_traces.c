@@ -18,6 +18,7 @@ typedef struct scene {
     double noise, surround;
     float *truth; /* (n, FRAMES) activity, relative to a rest of 1 */
     bool constant, holes;
+    bool backwards; /* frames stand in the other order */
 } scene;
 
 static double light_of(double surround, int64_t t)
@@ -28,7 +29,7 @@ static double light_of(double surround, int64_t t)
 static nset_status read_frame(nset_movie *m, float *frame, int64_t t, nset_error *err)
 {
     scene *s = (scene *)m;
-    nset_random r = nset_random_stream(1, "frame", (uint64_t)t);
+    nset_random r = nset_random_stream(1, "frame", (uint64_t)(t = s->backwards ? m->n_frames - 1 - t : t));
 
     (void)err;
     for (size_t p = 0; p < SIZE * SIZE; p++)
@@ -85,9 +86,10 @@ static void drop(scene *s)
 static nset_traces *traces_of(scene *s, nset_workers *workers)
 {
     nset_traces *t = NULL;
+    nset_trace_options o = { 0 };
     nset_error err = { 0 };
 
-    ck_assert_msg(nset_traces_make(&t, &s->base, &s->masks, 0, workers, &err) == NSET_OK, "%s", err.text);
+    ck_assert_msg(nset_traces_make(&t, &s->base, &s->masks, &o, workers, &err) == NSET_OK, "%s", err.text);
     return t;
 }
 
@@ -225,15 +227,65 @@ START_TEST(threads_do_not_change_a_byte)
 }
 END_TEST
 
+/* A cell that blocks .3 of the light behind it has .7 of its ring's, whether it fires seldom or half of the time. */
+START_TEST(share_of_the_ring_is_found)
+{
+    nset_traces *t;
+    scene s;
+
+    make(&s, 1, FRAMES);
+    s.noise = 10;
+    s.surround = 60;
+    for (size_t k = 0; k < FRAMES && _i; k++)
+        s.truth[k] = (float)(1 + (k / 50 % 2 ? 2 + sin((double)k) : 0));
+    t = traces_of(&s, NULL);
+    ck_assert_msg(fabs((double)t->share[0] - .7) < (_i ? .1 : .03), "%g", (double)t->share[0]);
+    nset_traces_free(t);
+    drop(&s);
+}
+END_TEST
+
+START_TEST(frames_in_another_order_give_the_same_light)
+{
+    nset_traces *t[2];
+    double stability[3];
+    scene s;
+
+    make(&s, 3, FRAMES);
+    s.noise = 20;
+    s.surround = 40;
+    t[0] = traces_of(&s, NULL);
+    for (size_t i = 0; i < 3; i++)
+        stability[i] = s.roi[i].stability;
+    s.backwards = true;
+    t[1] = traces_of(&s, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_mem_eq(&stability[i], &s.roi[i].stability, sizeof(double));
+        ck_assert_mem_eq(&t[0]->share[i], &t[1]->share[i], sizeof(float));
+        for (size_t k = 0; k < FRAMES; k++) {
+            size_t a = i * FRAMES + k, b = (i + 1) * FRAMES - 1 - k;
+            ck_assert_mem_eq(&t[0]->raw[a], &t[1]->raw[b], sizeof(float));
+            ck_assert_mem_eq(&t[0]->neuropil[a], &t[1]->neuropil[b], sizeof(float));
+            ck_assert_msg(fabsf(t[0]->corrected[a] - t[1]->corrected[b]) <= 0, "cell %zu frame %zu: %.9g, %.9g", i, k,
+                (double)t[0]->corrected[a], (double)t[1]->corrected[b]);
+        }
+    }
+    nset_traces_free(t[0]);
+    nset_traces_free(t[1]);
+    drop(&s);
+}
+END_TEST
+
 START_TEST(masks_outside_of_the_frame_are_refused)
 {
     nset_traces *t = NULL;
+    nset_trace_options o = { 0 };
     nset_error err = { 0 };
     scene s;
 
     make(&s, 1, 3);
     s.roi[0].pixel[0] = SIZE * SIZE;
-    ck_assert_int_eq(nset_traces_make(&t, &s.base, &s.masks, 0, NULL, &err), NSET_ERR_ARG);
+    ck_assert_int_eq(nset_traces_make(&t, &s.base, &s.masks, &o, NULL, &err), NSET_ERR_ARG);
     ck_assert_ptr_null(t);
     ck_assert_msg(strstr(err.text, "outside"), "%s", err.text);
     drop(&s);
@@ -253,6 +305,8 @@ int main(void)
     tcase_add_test(t, no_cells_give_no_traces);
     tcase_add_test(t, missing_pixels_are_left_out);
     tcase_add_test(t, threads_do_not_change_a_byte);
+    tcase_add_loop_test(t, share_of_the_ring_is_found, 0, 2);
+    tcase_add_test(t, frames_in_another_order_give_the_same_light);
     tcase_add_test(t, masks_outside_of_the_frame_are_refused);
     suite_add_tcase(suite, t);
     srunner_run_all(runner, CK_ENV);
