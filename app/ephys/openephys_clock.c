@@ -7,7 +7,7 @@
 
 #include <neuroset/memory.h>
 
-#include "ephys/npy_header.h"
+#include "results/npy_header.h"
 #include "ephys/openephys.h"
 #include "results/small_files.h"
 

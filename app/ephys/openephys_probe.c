@@ -7,7 +7,7 @@
 #include <neuroset/memory.h>
 
 #include "ephys/openephys.h"
-#include "ephys/xml.h"
+#include "results/xml.h"
 #include "results/small_files.h"
 
 enum { MOST_PROBES = 64, MOST_SITES = 6144 };

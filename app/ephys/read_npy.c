@@ -4,7 +4,7 @@
 
 #include <neuroset/memory.h>
 
-#include "ephys/npy_header.h"
+#include "results/npy_header.h"
 #include "ephys/planes.h"
 
 static bool probe(const char *path)

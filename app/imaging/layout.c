@@ -111,14 +111,16 @@ double nset_number(const char *text, const char **end)
     return sign * (x / scale) * pow(10, negative ? -exponent : exponent);
 }
 
-/* Behind "key=" at the start of a line of text. */
+/* Behind "key=" at the start of a line of text, blanks around the = allowed. */
 static const char *keyed(const char *text, const char *key)
 {
     size_t n = strlen(key);
 
     for (const char *p = text; p && *p; p = strpbrk(p, "\r\n"), p = p ? p + strspn(p, "\r\n") : NULL)
-        if (!strncmp(p, key, n) && p[n] == '=')
-            return p + n + 1;
+        if (!strncmp(p, key, n) && p[n + strspn(p + n, " ")] == '=') {
+            p += n + strspn(p + n, " ") + 1;
+            return p + strspn(p, " \t");
+        }
     return NULL;
 }
 
@@ -129,7 +131,6 @@ bool nset_keyed_number(double *x, const char *text, const char *key)
 
     if (!p)
         return false;
-    p += strspn(p, " \t");
     v = nset_number(p, &end);
     if (end == p || !isfinite(v))
         return false;

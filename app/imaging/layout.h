@@ -31,7 +31,7 @@ typedef struct nset_movie_layout {
     int64_t *picture;            /* (n_frames, n_planes, n_channels) its page or picture, owned */
     size_t picture_room;
     nset_layout_channel *channel; /* (n_channels) names, owned; NULL: they have none */
-    size_t top, height;           /* rows of a picture that are the frame; height 0: all of them */
+    size_t top, height, width;    /* part of a picture that is the frame; height 0: all of it */
     double add;                   /* to each number */
 
     double rate_hz; /* 0: not known */
@@ -59,7 +59,7 @@ typedef struct nset_movie_reader {
     nset_status (*read)(nset_movie_layout *l, const nset_movie_input *in, nset_error *err);
 } nset_movie_reader;
 
-extern const nset_movie_reader nset_movie_imagej, nset_movie_plain;
+extern const nset_movie_reader nset_movie_imagej, nset_movie_ome, nset_movie_plain, nset_movie_scanimage;
 
 void nset_movie_layout_fini(nset_movie_layout *l);
 

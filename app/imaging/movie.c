@@ -13,7 +13,8 @@
 #include "imaging/movie_input.h"
 
 /* Tried in this order; the first that knows what was named reads it. */
-static const nset_movie_reader *const readers[] = { &nset_movie_imagej, &nset_movie_plain };
+static const nset_movie_reader *const readers[] = { &nset_movie_scanimage, &nset_movie_ome, &nset_movie_imagej,
+    &nset_movie_plain };
 enum { N_READERS = sizeof readers / sizeof *readers };
 
 typedef struct file_movie {
@@ -252,7 +253,7 @@ static nset_status settle(file_movie *m, const nset_movie_input *in, nset_error 
     b->n_planes = l->n_planes;
     b->n_channels = l->n_channels * (l->pictures ? 1 : l->pages.kind[0].samples);
     b->height = l->pictures ? l->pictures->height : l->height ? l->height : l->pages.kind[0].height;
-    b->width = l->pictures ? l->pictures->width : l->pages.kind[0].width;
+    b->width = l->pictures ? l->pictures->width : l->height ? l->width : l->pages.kind[0].width;
     b->dtype = l->pictures ? l->dtype : nset_sample_name(l->pages.type);
     b->rate_hz = o->rate_hz > 0 ? o->rate_hz : l->rate_hz;
     b->pixel_height_um = o->pixel_um > 0 ? o->pixel_um : l->pixel_height_um;

@@ -114,7 +114,7 @@ done:
     free(bytes);
 }
 
-static truth find_truth(const char *name, json_t *want)
+static truth find_truth(const char *name, json_t *want, long roi)
 {
     truth t = { 0 };
     char path[4096], base[1024];
@@ -128,6 +128,8 @@ static truth find_truth(const char *name, json_t *want)
         name);
     if (*given)
         golden_path(path, sizeof path, "calcium/tiff/%s", given);
+    else if (roi)
+        golden_path(path, sizeof path, "calcium/tiff/%s.roi%ld.npy", base, roi);
     else
         golden_path(path, sizeof path, "calcium/tiff/%s.truth.npy", base);
     if ((f = fopen(path, "rb"))) {
@@ -309,11 +311,12 @@ static void check_numbers(const char *name, const nset_movie *m, json_t *want)
 /* ---- one entry ---- */
 
 /* Each channel and plane of the movie; the shape first. */
-static nset_status read_movie(const char *name, const char *path, json_t *want, nset_error *err)
+static nset_status read_movie(const char *name, const char *path, json_t *want, long roi, nset_error *err)
 {
-    nset_movie_options o = { .plane = json_integer_value(get(want, "frames_per_slice", NULL)) > 0 ||
-                                      !strcmp(text(want, "axes_true", NULL), "ZTYX") };
-    truth t = find_truth(name, want);
+    nset_movie_options o = { .roi = roi,
+        .plane = json_integer_value(get(want, "frames_per_slice", NULL)) > 0 ||
+                 !strcmp(text(want, "axes_true", NULL), "ZTYX") };
+    truth t = find_truth(name, want, roi);
     size_t channels = 1, planes = 1;
     char number[32];
     nset_status status = NSET_OK;
@@ -352,8 +355,14 @@ static void check(const char *name, json_t *want)
 {
     json_t *refuse = get(want, "must_refuse", NULL);
     nset_error err = { 0 };
+    long n_fields = (long)json_array_size(get(want, "mroi", NULL)); /* 0: not several */
     char path[4096];
-    nset_status status = read_movie(name, golden_path(path, sizeof path, "calcium/tiff/%s", name), want, &err);
+    nset_status status;
+
+    golden_path(path, sizeof path, "calcium/tiff/%s", name);
+    status = read_movie(name, path, want, n_fields > 0, &err);
+    for (long roi = 2; roi <= n_fields && status == NSET_OK; roi++)
+        status = read_movie(name, path, want, roi, &err);
 
     if (status != NSET_OK && (!err.text[0] || status != NSET_ERR_FORMAT || !strstr(err.text, "/")))
         fail(name, "refused without naming a file", err.text);
@@ -403,7 +412,7 @@ static bool is_movie(const char *name, json_t *want)
     static const char *const endings[] = { ".tif", ".tiff", ".btf", ".stk", ".lsm" };
     const char *dot = strrchr(name, '.');
 
-    static const char *const unknown[] = { "scanimage", "bruker", "thorlabs", "/ome", "micromanager" };
+    static const char *const unknown[] = { "bruker", "thorlabs", "micromanager" };
 
     if (strstr(name, "/._"))
         return false;

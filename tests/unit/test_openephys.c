@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "ephys/recording.h"
-#include "ephys/xml.h"
+#include "results/xml.h"
 
 static char root[] = "/tmp/neuroset-oe-XXXXXX";
 

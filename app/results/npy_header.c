@@ -1,4 +1,4 @@
-#include "ephys/npy_header.h"
+#include "results/npy_header.h"
 
 #include <ctype.h>
 #include <errno.h>

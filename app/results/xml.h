@@ -1,8 +1,8 @@
 /* The tags of an XML file, one after the other; no document is built, entities but the five named ones stay as they
  * are.
  */
-#ifndef NSET_EPHYS_XML_H
-#define NSET_EPHYS_XML_H
+#ifndef NSET_RESULTS_XML_H
+#define NSET_RESULTS_XML_H
 
 #include <stdbool.h>
 #include <stddef.h>

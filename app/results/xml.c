@@ -1,4 +1,4 @@
-#include "ephys/xml.h"
+#include "results/xml.h"
 
 #include <ctype.h>
 #include <stdio.h>
