@@ -59,7 +59,8 @@ typedef struct nset_movie_reader {
     nset_status (*read)(nset_movie_layout *l, const nset_movie_input *in, nset_error *err);
 } nset_movie_reader;
 
-extern const nset_movie_reader nset_movie_imagej, nset_movie_ome, nset_movie_plain, nset_movie_scanimage;
+extern const nset_movie_reader nset_movie_bruker, nset_movie_hdf5, nset_movie_imagej, nset_movie_micromanager,
+    nset_movie_npy, nset_movie_nwb, nset_movie_ome, nset_movie_plain, nset_movie_scanimage, nset_movie_thorlabs;
 
 void nset_movie_layout_fini(nset_movie_layout *l);
 

@@ -13,8 +13,9 @@
 #include "imaging/movie_input.h"
 
 /* Tried in this order; the first that knows what was named reads it. */
-static const nset_movie_reader *const readers[] = { &nset_movie_scanimage, &nset_movie_ome, &nset_movie_imagej,
-    &nset_movie_plain };
+static const nset_movie_reader *const readers[] = { &nset_movie_thorlabs, &nset_movie_bruker, &nset_movie_nwb,
+    &nset_movie_hdf5, &nset_movie_npy, &nset_movie_scanimage, &nset_movie_micromanager, &nset_movie_ome,
+    &nset_movie_imagej, &nset_movie_plain };
 enum { N_READERS = sizeof readers / sizeof *readers };
 
 typedef struct file_movie {

@@ -14,17 +14,10 @@ enum { MOST_DEPTH = 64, MOST_TIMES = 1 << 20 };
 void nset_ome_fini(nset_ome *o)
 {
     for (size_t i = 0; i < o->n_blocks; i++)
-        nset_free(o->block[i].name);
+        nset_free(o->block[i].file.name);
     nset_free(o->block);
     nset_free(o->channel);
     *o = (nset_ome){ 0 };
-}
-
-void nset_base_name(char *name, size_t n, const char *path)
-{
-    for (const char *p; (p = strpbrk(path, "/\\"));)
-        path = p + 1;
-    snprintf(name, n, "%s", path);
 }
 
 static const char *local_name(const nset_xml_tag *tag)
@@ -82,7 +75,7 @@ static void take_pixels(state *s, const nset_xml_tag *tag)
     if (!s->meant)
         return;
     for (size_t i = 0; i < o->n_blocks; i++)
-        nset_free(o->block[i].name);
+        nset_free(o->block[i].file.name);
     o->n_blocks = o->n_channels = s->n_times = 0;
     o->image = s->images - 1;
     for (int i = 0; i < 5; i++) {
@@ -120,7 +113,7 @@ static nset_status take_block(state *s, const nset_xml_tag *tag)
         .c = count(tag, "FirstC", 0),
         .t = count(tag, "FirstT", 0),
         .count = count(tag, "PlaneCount", nset_xml_get(tag, "IFD", any, sizeof any) ? 1 : -1) };
-    if (!(b->name = nset_strdup("")))
+    if (!(b->file.name = nset_strdup("")))
         return nset_fail_oom(s->err, 1, 1);
     o->n_blocks++;
     return NSET_OK;
@@ -134,9 +127,9 @@ static nset_status take_file(state *s, const nset_xml_tag *tag)
     if (!b || !nset_xml_get(tag, "FileName", path, sizeof path))
         return NSET_OK;
     nset_base_name(name, sizeof name, path);
-    nset_free(b->name);
-    b->name = nset_strdup(name);
-    return b->name ? NSET_OK : nset_fail_oom(s->err, strlen(name), 1);
+    nset_free(b->file.name);
+    b->file.name = nset_strdup(name);
+    return b->file.name ? NSET_OK : nset_fail_oom(s->err, strlen(name), 1);
 }
 
 /* Times of the planes of the first depth and channel. */

@@ -2,12 +2,11 @@
 #ifndef NSET_IMAGING_OME_XML_H
 #define NSET_IMAGING_OME_XML_H
 
-#include "imaging/layout.h"
+#include "imaging/named_files.h"
 
 typedef struct nset_ome_block {  /* count pages from ifd on are the planes from z, c, t on, in the image's order */
-    char *name;                  /* base name of the file, "": the file itself; owned */
+    nset_named_file file;        /* name "": the file itself */
     int64_t ifd, z, c, t, count; /* count -1: all that there are */
-    int64_t first, n_pages;      /* for the reader: its file's first page and their number */
 } nset_ome_block;
 
 typedef struct nset_ome {
@@ -28,8 +27,5 @@ typedef struct nset_ome {
  * and a way to make readers fetch files or to fill the memory); NSET_ERR_NOMEM. nset_ome_fini in any case. */
 nset_status nset_ome_parse(nset_ome *o, const char *text, const char *path, nset_error *err);
 void nset_ome_fini(nset_ome *o);
-
-/* name (n) := what stands behind the last / or \ of path. */
-void nset_base_name(char *name, size_t n, const char *path);
 
 #endif

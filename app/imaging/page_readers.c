@@ -342,7 +342,7 @@ nset_status nset_pages_read(const nset_pages *p, float *to, size_t page, size_t 
     j.row_bytes = ((size_t)k->width * n_together(k) * (size_t)p->type.bits + 7) / 8;
     if (!(j.r = take_reader(p->readers, p->page[page].file)))
         return nset_fail_oom(err, 1, sizeof *j.r);
-    status = p->page[page].plain ? read_plain(&j, err) : read_through_libtiff(&j, err);
+    status = p->page[page].plain || !p->page[page].ifd ? read_plain(&j, err) : read_through_libtiff(&j, err);
     if (status == NSET_OK && !j.whole)
         status = page_error(&j, "an integer is beyond 2^53, where neighbours become one number", 0, err);
     if (k->photometric == PHOTOMETRIC_MINISWHITE && p->type.kind == 'u' && status == NSET_OK) {

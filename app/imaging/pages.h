@@ -13,7 +13,7 @@
 
 typedef struct nset_page {
     uint64_t ifd;   /* offset of its directory, 0: it has none */
-    uint64_t plain; /* byte of its pixels, 0: only libtiff reads them */
+    uint64_t plain; /* byte of its pixels, 0 with a directory: only libtiff reads them */
     uint32_t file, kind;
 } nset_page;
 

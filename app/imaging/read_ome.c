@@ -11,6 +11,8 @@
 
 enum { MOST_TEXT = 64 << 20 };
 
+static const char index_name[] = "the OME-XML";
+
 static bool knows(const nset_movie_input *in)
 {
     size_t n = in->is_tiff && in->description ? strlen(in->description) : 0;
@@ -22,63 +24,25 @@ static bool knows(const nset_movie_input *in)
 
 /* ---- files of the map ---- */
 
-static int by_name(const void *a, const void *b)
-{
-    const nset_ome_block *p = *(nset_ome_block *const *)a, *q = *(nset_ome_block *const *)b;
-    int order = strcmp(p->name, q->name);
-
-    return order ? order : (p > q) - (p < q);
-}
-
-/* Pages of the file of that name beside path, only of that folder; n_pages 0 when it is not there. */
-static nset_status add_named(
-    nset_movie_layout *l, const char *path, const char *name, int64_t *first, int64_t *n_pages, nset_error *err)
-{
-    char beside[4096];
-    nset_status status;
-
-    *first = (int64_t)l->pages.n_pages;
-    *n_pages = 0;
-    nset_path_beside(beside, sizeof beside, path, name);
-    if (access(beside, R_OK)) {
-        nset_movie_warn(l, "%s: the OME-XML names this file, and it is not there: its frames are left out", beside);
-        return NSET_OK;
-    }
-    if ((status = nset_pages_add_tiff(&l->pages, beside, err)) == NSET_OK)
-        *n_pages = (int64_t)l->pages.n_pages - *first;
-    return status;
-}
-
 /* Opens each file that blocks name, once; *n_files of them. */
 static nset_status open_files(nset_movie_layout *l, nset_ome *o, const char *path, size_t *n_files, nset_error *err)
 {
-    nset_ome_block **sorted = nset_calloc(o->n_blocks, sizeof *sorted);
-    nset_status status = sorted ? NSET_OK : nset_fail_oom(err, o->n_blocks, sizeof *sorted);
+    nset_named_file **list = nset_calloc(o->n_blocks, sizeof *list);
+    nset_status status = list ? NSET_OK : nset_fail_oom(err, o->n_blocks, sizeof *list);
     char own[256];
 
-    *n_files = 0;
     nset_base_name(own, sizeof own, path);
     for (size_t i = 0; i < o->n_blocks && status == NSET_OK; i++) {
-        sorted[i] = &o->block[i];
-        if (o->block[i].name[0])
+        list[i] = &o->block[i].file;
+        if (list[i]->name[0])
             continue;
-        nset_free(o->block[i].name);
-        if (!(o->block[i].name = nset_strdup(own)))
+        nset_free(list[i]->name);
+        if (!(list[i]->name = nset_strdup(own)))
             status = nset_fail_oom(err, strlen(own), 1);
     }
-    if (status == NSET_OK && o->n_blocks)
-        qsort(sorted, o->n_blocks, sizeof *sorted, by_name);
-    for (size_t i = 0; i < o->n_blocks && status == NSET_OK; i++) {
-        bool same = i > 0 && !strcmp(sorted[i]->name, sorted[i - 1]->name);
-        if (same) {
-            sorted[i]->first = sorted[i - 1]->first;
-            sorted[i]->n_pages = sorted[i - 1]->n_pages;
-            continue;
-        }
-        status = add_named(l, path, sorted[i]->name, &sorted[i]->first, &sorted[i]->n_pages, err);
-        ++*n_files;
-    }
-    nset_free(sorted);
+    if (status == NSET_OK)
+        status = nset_open_named(l, list, o->n_blocks, path, index_name, n_files, err);
+    nset_free(list);
     return status;
 }
 
@@ -105,48 +69,14 @@ static void place(map *m, const nset_ome *o)
 {
     for (size_t i = 0; i < o->n_blocks; i++) {
         const nset_ome_block *b = &o->block[i];
-        int64_t t = b->t, z = b->z, c = b->c, left = b->n_pages - b->ifd;
+        int64_t t = b->t, z = b->z, c = b->c, left = b->file.n_pages - b->ifd;
         bool more = t < m->t && z < m->z && c < m->c;
         left = b->count >= 0 && b->count < left ? b->count : left;
         for (int64_t k = 0; k < left && more; k++) {
-            m->at[(t * m->z + z) * m->c + c] = b->first + b->ifd + k;
+            m->at[(t * m->z + z) * m->c + c] = b->file.first + b->ifd + k;
             more = step(m, o->order, &t, &z, &c);
         }
     }
-}
-
-/* The frames of which all planes are there. */
-static nset_status keep_whole(nset_movie_layout *l, const map *m, const char *path, nset_error *err)
-{
-    size_t each = (size_t)(m->z * m->c), have = (size_t)l->n_frames * each;
-    int64_t missing = 0, first = 0;
-    nset_status status;
-
-    if (l->n_frames && (l->n_channels != (size_t)m->c || l->n_planes != (size_t)m->z))
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: %lld channels and %lld planes, the files before it %zu and %zu",
-            path, (long long)m->c, (long long)m->z, l->n_channels, l->n_planes);
-    l->n_channels = (size_t)m->c;
-    l->n_planes = (size_t)m->z;
-    for (int64_t t = 0; t < m->t; t++) {
-        const int64_t *from = m->at + (size_t)t * each;
-        bool whole = true;
-        for (size_t k = 0; k < each; k++)
-            whole = whole && from[k] >= 0;
-        if (!whole) {
-            first = missing++ ? first : t;
-            continue;
-        }
-        if ((status = nset_grow(&l->picture, &l->picture_room, have + each, sizeof *l->picture, err)) != NSET_OK)
-            return status;
-        memcpy(l->picture + have, from, each * sizeof *from);
-        have += each;
-        l->n_frames++;
-    }
-    if (missing)
-        nset_movie_warn(l,
-            "%s: the OME-XML states %lld frames; of %lld, from frame %lld on, planes are missing: left out", path,
-            (long long)m->t, (long long)missing, (long long)first);
-    return NSET_OK;
 }
 
 /* Sizes of the XML that no file could fill are not believed: the pages are. */
@@ -170,7 +100,7 @@ static nset_status lay_out(nset_movie_layout *l, nset_ome *o, const char *path, 
         return nset_fail_oom(err, (size_t)(m.t * m.z * m.c), sizeof *m.at);
     memset(m.at, -1, (size_t)(m.t * m.z * m.c) * sizeof *m.at);
     place(&m, o);
-    status = keep_whole(l, &m, path, err);
+    status = nset_keep_whole(l, m.at, m.t, (size_t)m.z, (size_t)m.c, path, index_name, err);
     nset_free(m.at);
     return status;
 }
@@ -249,9 +179,9 @@ static nset_status read_file(nset_movie_layout *l, const char *path, const char 
         return read_without(l, path, &why, err);
     }
     if (o.n_blocks == 0) {
-        nset_ome_block all = { .count = -1, .name = nset_strdup("") };
-        if (!all.name || (status = nset_grow(&o.block, &o.block_room, 1, sizeof *o.block, err)) != NSET_OK) {
-            nset_free(all.name);
+        nset_ome_block all = { .count = -1, .file.name = nset_strdup("") };
+        if (!all.file.name || (status = nset_grow(&o.block, &o.block_room, 1, sizeof *o.block, err)) != NSET_OK) {
+            nset_free(all.file.name);
             nset_ome_fini(&o);
             return nset_fail_oom(err, 1, sizeof all);
         }

@@ -206,8 +206,28 @@ static void compare_truth(const char *name, const nset_movie *m, const float *x,
     n_truth++;
 }
 
+/* The samples of all channels and planes, (t, z, c, y, x), for the checksum of the whole. */
+typedef struct whole {
+    unsigned char *bytes;
+    size_t n; /* 0: not all could be kept */
+} whole;
+
+static void keep(whole *w, const nset_movie *m, size_t frame, const unsigned char *bytes, size_t n)
+{
+    size_t each = m->n_planes * m->n_channels;
+
+    if (!w->bytes) {
+        w->n = (size_t)m->n_frames * each * n;
+        w->bytes = malloc(w->n);
+    }
+    if (n * (size_t)m->n_frames * each == w->n)
+        memcpy(w->bytes + ((frame * m->n_planes + m->plane) * m->n_channels + m->channel) * n, bytes, n);
+    else
+        w->n = 0;
+}
+
 /* All frames of the channel and plane that m has chosen. */
-static nset_status read_all(const char *name, nset_movie *m, json_t *want, const truth *t, nset_error *err)
+static nset_status read_all(const char *name, nset_movie *m, json_t *want, const truth *t, whole *w, nset_error *err)
 {
     size_t n = m->height * m->width, item = 0;
     json_t *crcs = get(want, "libtiff", "page_crc32");
@@ -228,6 +248,7 @@ static nset_status read_all(const char *name, nset_movie *m, json_t *want, const
             compare_truth(name, m, x, (size_t)i, t);
         item = to_samples(bytes + (size_t)i * n * item, x, n, m->dtype);
         exact = exact && item && !get(want, "mroi", NULL);
+        keep(w, m, (size_t)i, bytes + (size_t)i * n * item, n * item);
         if (by_page && exact && t->kind == NONE) {
             n_checksums++;
             if (golden_crc32(bytes + (size_t)i * n * item, n * item) !=
@@ -295,6 +316,11 @@ static void check_numbers(const char *name, const nset_movie *m, json_t *want)
         check_count(name, "height", get(want, "height", NULL), m->height);
         check_count(name, "width", get(want, "width", NULL), m->width);
     }
+    if (json_array_size(get(want, "shape", NULL)) == 3) {
+        check_count(name, "frames of the array", json_array_get(get(want, "shape", NULL), 0), (size_t)m->n_frames);
+        check_count(name, "height of the array", json_array_get(get(want, "shape", NULL), 1), m->height);
+        check_count(name, "width of the array", json_array_get(get(want, "shape", NULL), 2), m->width);
+    }
     check_real(name, "rate", get(want, "frame_rate_hz", NULL), m->rate_hz);
     if (pixel) {
         check_real(
@@ -317,7 +343,9 @@ static nset_status read_movie(const char *name, const char *path, json_t *want, 
         .plane = json_integer_value(get(want, "frames_per_slice", NULL)) > 0 ||
                  !strcmp(text(want, "axes_true", NULL), "ZTYX") };
     truth t = find_truth(name, want, roi);
+    json_t *crc = get(want, "crc32_pixels", NULL);
     size_t channels = 1, planes = 1;
+    whole w = { 0 };
     char number[32];
     nset_status status = NSET_OK;
 
@@ -333,9 +361,15 @@ static nset_status read_movie(const char *name, const char *path, json_t *want, 
             planes = m->n_planes;
             if (c == 0 && z == 0)
                 check_numbers(name, m, want);
-            status = read_all(name, m, want, &t, err);
+            status = read_all(name, m, want, &t, &w, err);
             nset_movie_close(m);
         }
+    if (status == NSET_OK && crc && w.n && channels * planes > 1 && !get(want, "dataset", NULL)) {
+        n_checksums++; /* of datasets the checksum is of the order in the file */
+        if (golden_crc32(w.bytes, w.n) != json_integer_value(crc))
+            fail(name, "channels and planes together differ", "crc32");
+    }
+    free(w.bytes);
     free(t.x);
     return status;
 }
@@ -412,13 +446,14 @@ static bool is_movie(const char *name, json_t *want)
     static const char *const endings[] = { ".tif", ".tiff", ".btf", ".stk", ".lsm" };
     const char *dot = strrchr(name, '.');
 
-    static const char *const unknown[] = { "bruker", "thorlabs", "micromanager" };
+    static const char *const others[] = { "made/npy/", "made/hdf5/", "real/hdf5/", "made/nwb/two_photon",
+        "made/nwb/one_photon", "made/nwb/volume" };
 
     if (strstr(name, "/._"))
         return false;
-    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
-        if (strstr(name, unknown[i]))
-            return false;
+    for (size_t i = 0; dot && i < sizeof others / sizeof *others; i++)
+        if (!strncmp(name, others[i], strlen(others[i])) && strcmp(dot, ".npz") != 0)
+            return true;
     if (json_is_true(get(want, "is_group", NULL)))
         return strncmp(text(want, "flavour", NULL), "suite2p", 7) != 0;
     for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
