@@ -250,7 +250,7 @@ static const opt_spec options[] = {
         .type = OPT_CHOICE,
         .at = AT(preset),
         .fallback = "easy",
-        .unit = "easy|dense|lowsnr",
+        .unit = "easy|dense|lowsnr|onephoton",
         .help = "movie: light, crowding and motion" },
     { .name = "height",
         .type = OPT_INT,
@@ -344,6 +344,14 @@ static nset_status simulate_movie(const settings *s, nset_error *err)
         o.neuropil = 1.2;
         o.silent = .4;
         o.motion_px = 1;
+    } else if (!strcmp(s->preset, "onephoton")) {
+        o.one_photon = true;
+        o.diameter_px = 14;
+        o.rate_hz = 20;
+        o.photons = 200;
+        o.neuropil = 1.5;
+        o.silent = .1;
+        o.contaminants = 1;
     }
     o.seed = (uint64_t)s->common.seed;
     o.height = (size_t)s->height;

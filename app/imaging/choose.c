@@ -5,6 +5,7 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "imaging/infer.h"
 #include "imaging/segmenter.h"
 
 #define REACH 5. /* pixels */
@@ -55,7 +56,7 @@ nset_status nset_choose_threshold(
         status = pooled ? nset_seg_maps_init(&maps, f->height, f->width, err)
                         : nset_fail_oom(err, f->height * f->width, sizeof *pooled);
         if (status == NSET_OK)
-            status = nset_segnet_apply(&maps, rho, f->input, pooled, f->height, f->width, workers, err);
+            status = nset_segnet_apply(&maps, rho, f->input, pooled, NSET_SEG_VIEWS, workers, err);
         for (int k = 0; k < N && status == NSET_OK; k++) {
             nset_masks *m = NULL;
             if ((status = nset_decode(&m, NULL, &maps, NSET_SEG_DIAMETER, .2 + .05 * k, err)) == NSET_OK)

@@ -41,7 +41,7 @@ void nset_crop_fini(nset_crop *c)
     *c = (nset_crop){ 0 };
 }
 
-/* Where a pixel of the crop lies in the field: rotation by quarter turns, reflection, scale, shift. */
+/* Where a pixel of the crop lies in the field: rotation, reflection, scale, shift. */
 typedef struct view {
     const nset_field *f;
     double a[2][2], b[2]; /* field = a crop + b */
@@ -63,16 +63,18 @@ static const nset_field *draw_field(const nset_fields *f, nset_random *r)
 
 static view draw_view(const nset_field *f, nset_random *r)
 {
-    double s = exp(log(.82) + log(1.25 / .82) * nset_random_uniform(r)), half = .5 * (NSET_CROP - 1),
+    double s = exp(log(.8) + log(1.3 / .8) * nset_random_uniform(r)), half = .5 * (NSET_CROP - 1),
            det; /* field pixels a crop pixel */
-    int swap = (int)nset_random_below(r, 2), up = (int)nset_random_below(r, 2), left = (int)nset_random_below(r, 2);
+    double angle = 6.283185307 * nset_random_uniform(r), mirror = nset_random_below(r, 2) ? -1 : 1;
     double room_y = (double)f->height - s * NSET_CROP, room_x = (double)f->width - s * NSET_CROP;
     double cy = .5 * (double)f->height + (nset_random_uniform(r) - .5) * fmax(room_y, 0);
     double cx = .5 * (double)f->width + (nset_random_uniform(r) - .5) * fmax(room_x, 0);
     view v = { .f = f };
 
-    v.a[0][swap] = up ? -s : s;
-    v.a[1][1 - swap] = left ? -s : s;
+    v.a[0][0] = s * cos(angle);
+    v.a[0][1] = -s * sin(angle) * mirror;
+    v.a[1][0] = s * sin(angle);
+    v.a[1][1] = s * cos(angle) * mirror;
     v.b[0] = cy - half * (v.a[0][0] + v.a[0][1]);
     v.b[1] = cx - half * (v.a[1][0] + v.a[1][1]);
     det = v.a[0][0] * v.a[1][1] - v.a[0][1] * v.a[1][0];
@@ -174,31 +176,34 @@ static void set_pixel(nset_crop *c, const view *v, size_t p, const tap *t)
     }
 }
 
-/* Inputs may be missing, weaker, noisier than in the field. */
+/* Inputs may be missing, weaker, noisier than in the field. Both views of the mean share their noise. */
 static void disturb(nset_crop *c, const nset_field *f, nset_random *r)
 {
+    enum { KNOWN = INPUTS - 1, BRIGHTEST = NSET_SEG_STILL - 1 };
     double u = nset_random_uniform(r);
-    int no_activity = f->has_activity && u < .35, no_mean = f->has_activity && u > .92,
-        no_phi = nset_random_uniform(r) < .2;
+    int no_activity = !f->has_activity || u < .35, no_mean = f->has_activity && u > .92,
+        no_brightest = nset_random_uniform(r) < .35, no_phi = nset_random_uniform(r) < .2;
     float gain[INPUTS], noise[INPUTS], bend = (float)(.15 * nset_random_normal(r));
 
     for (int k = 0; k < INPUTS; k++) {
-        gain[k] = k == 5 ? 1 : (float)exp(.15 * nset_random_normal(r));
-        noise[k] = k == 5 ? 0 : (float)(.25 * nset_random_uniform(r) * nset_random_uniform(r));
-        if ((k < 2 && no_mean) || (k >= 2 && (no_activity || !f->has_activity)))
+        gain[k] = k == KNOWN ? 1 : (float)exp(.15 * nset_random_normal(r));
+        noise[k] = k == KNOWN ? 0 : (float)(.4 * nset_random_uniform(r) * nset_random_uniform(r));
+        if ((k < BRIGHTEST && no_mean) || (k == BRIGHTEST && no_brightest) || (k > BRIGHTEST && no_activity))
             gain[k] = noise[k] = 0;
     }
     if (no_activity || no_phi)
         c->n_images = 0;
-    for (size_t p = 0; p < PIXELS; p++)
+    for (size_t p = 0; p < PIXELS; p++) {
+        float shared = (float)nset_random_normal(r);
         for (int k = 0; k < INPUTS; k++) {
             float *x = &c->input[p * INPUTS + (size_t)k];
             *x = gain[k] * *x;
             if (noise[k] > 0)
-                *x += noise[k] * (float)nset_random_normal(r);
-            if (k < 2)
+                *x += noise[k] * (k < BRIGHTEST ? shared : (float)nset_random_normal(r));
+            if (k < BRIGHTEST)
                 *x += bend * *x * fabsf(*x) * .3f;
         }
+    }
 }
 
 void nset_crop_make(nset_crop *c, const nset_fields *f, uint64_t seed, uint64_t index)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <neuroset/memory.h>
 #include <neuroset/random.h>
@@ -15,9 +16,10 @@
 #include "imaging/blur.h"
 #include "imaging/simulate.h"
 #include "imaging/movie.h"
+#include "signal/robust.h"
 
 #define LABEL_DIAMETER 9.5 /* of the median label after rescaling, a little below what users call a cell's size */
-enum { MOST_IMAGES = 24 };
+enum { MOST_IMAGES = 24, BIN = 4 };
 
 void nset_fields_fini(nset_fields *f)
 {
@@ -120,21 +122,48 @@ static double folder_weight(const char *name)
     return !strncmp(name, "neurofinder_00", 14) ? 2 : !strncmp(name, "neurofinder", 11) ? 1 : .5;
 }
 
-static nset_status use_summary(
-    nset_fields *f, nset_movie *summary, json_t *regions, const char *name, const char *path, nset_error *err)
+/* A map (h2, w2) of an image (h, w): photon noise of share times the image's own texture is added, which is even on the
+ * scale of roots (Anscombe), as if fewer frames had been averaged. room: h w numbers. */
+static void make_map(float *map, size_t h2, size_t w2, float *image, size_t h, size_t w, double share, uint64_t seed,
+    float *room, float *room2)
+{
+    nset_random r = nset_random_stream(seed, "fewer frames", 0);
+    double factor = (double)h2 / (double)h, sd;
+    size_t n = h * w;
+
+    for (size_t i = 0; i < n; i++)
+        room[i] = image[i] = sqrtf(fmaxf(image[i], 0));
+    nset_blur(room, h, w, 4, room2);
+    for (size_t i = 0; i < n; i++)
+        room[i] = image[i] - room[i];
+    sd = share * (double)nset_mad_sd(room, n);
+    for (size_t i = 0; i < n; i++) {
+        float v = fmaxf(image[i] + (float)(sd * nset_random_normal(&r)), 0);
+        image[i] = v * v;
+    }
+    if (factor < .8)
+        nset_blur(image, h, w, .4 / factor, room);
+    nset_resize(map, h2, w2, image, h, w);
+}
+
+/* noise: 0 for the image as it is. */
+static nset_status use_summary(nset_fields *f, nset_movie *summary, json_t *regions, const char *name, const char *path,
+    double noise, nset_error *err)
 {
     double factor = LABEL_DIAMETER / median_diameter(regions);
     size_t h = summary->height, w = summary->width, h2 = (size_t)lround((double)h * factor),
            w2 = (size_t)lround((double)w * factor);
-    float *image = nset_calloc(2 * h * w, sizeof *image), *maps = nset_calloc(NSET_N_MAPS * h2 * w2, sizeof *maps);
+    float *image = nset_calloc(3 * h * w, sizeof *image), *maps = nset_calloc(NSET_N_MAPS * h2 * w2, sizeof *maps);
     nset_field *field = NULL;
-    nset_status status = image && maps ? NSET_OK : nset_fail_oom(err, 2 * h * w, sizeof *image);
+    nset_status status = image && maps ? NSET_OK : nset_fail_oom(err, 3 * h * w, sizeof *image);
 
-    if (status == NSET_OK && (status = summary->read(summary, image, 0, err)) == NSET_OK &&
-        (status = new_field(&field, f, name, h2, w2, json_array_size(regions), err)) == NSET_OK) {
-        if (factor < .8)
-            nset_blur(image, h, w, .4 / factor, image + h * w);
-        nset_resize(maps + NSET_MAP_MEAN * h2 * w2, h2, w2, image, h, w);
+    for (int page = 0; page < 2 && page < summary->n_frames && status == NSET_OK; page++) {
+        float *map = maps + (size_t)(page == 0 ? NSET_MAP_MEAN : NSET_MAP_BRIGHTEST) * h2 * w2;
+        if ((status = summary->read(summary, image, page, err)) == NSET_OK)
+            make_map(map, h2, w2, image, h, w, (page + 1) * noise, XXH3_64bits(name, strlen(name)) + (uint64_t)page,
+                image + h * w, image + 2 * h * w);
+    }
+    if (status == NSET_OK && (status = new_field(&field, f, name, h2, w2, json_array_size(regions), err)) == NSET_OK) {
         field->weight = folder_weight(name);
         if ((status = nset_segnet_inputs(field->input, maps, h2, w2, 1, NSET_SEG_DIAMETER, err)) == NSET_OK)
             status = paint(field, regions, h, w, path, err);
@@ -144,8 +173,10 @@ static nset_status use_summary(
     return status;
 }
 
+/* A field is learnt as it is and as fewer frames would show it. */
 static nset_status add_summary(nset_fields *f, const char *folder, const char *name, nset_error *err)
 {
+    static const double noise[] = { 0, .15, .3 };
     const nset_movie_options any = { 0 };
     char path[4200];
     const char *file = path;
@@ -161,8 +192,9 @@ static nset_status add_summary(nset_fields *f, const char *folder, const char *n
             err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
     }
     snprintf(path, sizeof path, "%s/summary.tif", folder);
-    if ((status = nset_movie_open(&summary, &file, 1, &any, err)) == NSET_OK)
-        status = use_summary(f, summary, regions, name, path, err);
+    status = nset_movie_open(&summary, &file, 1, &any, err);
+    for (size_t k = 0; k < sizeof noise / sizeof *noise && status == NSET_OK; k++)
+        status = use_summary(f, summary, regions, name, path, noise[k], err);
     nset_movie_close(summary);
     json_decref(regions);
     return status;
@@ -202,21 +234,32 @@ static nset_sim_movie_options random_options(uint64_t seed)
 
     o.seed = seed;
     o.height = o.width = 144;
-    o.n_frames = 160;
-    o.n_cells = 12 + nset_random_below(&r, 50);
+    o.n_frames = 120 + 40 * nset_random_below(&r, 7);
+    o.one_photon = nset_random_uniform(&r) < .2;
+    o.n_cells = nset_random_uniform(&r) < .04 ? 0 : 8 + nset_random_below(&r, 54); /* some fields hold nothing */
     o.diameter_px = 9 + 3 * nset_random_uniform(&r);
     o.rate_hz = 5 + 5 * nset_random_uniform(&r);
-    o.photons = exp(log(1) + log(20) * nset_random_uniform(&r));
+    o.photons = exp(log(1) + log(20) * nset_random_uniform(&r)) * (o.one_photon ? 20 : 1);
     o.neuropil = .3 + 1.2 * nset_random_uniform(&r);
-    o.silent = .5 * nset_random_uniform(&r);
-    o.contaminants = .2 + 1.3 * nset_random_uniform(&r);
+    o.silent = (o.one_photon ? .2 : .5) * nset_random_uniform(&r);
+    o.contaminants = .2 + 2.3 * nset_random_uniform(&r);
     o.motion_px = .4 * nset_random_uniform(&r); /* what registration leaves */
     return o;
 }
 
+static void bin_image(float *image, const nset_sim_movie *m, size_t b)
+{
+    size_t n = m->height * m->width;
+
+    memset(image, 0, n * sizeof *image);
+    for (size_t t = b * BIN; t < (b + 1) * BIN; t++)
+        for (size_t i = 0; i < n; i++)
+            image[i] += (float)m->frames[t * n + i] / BIN;
+}
+
 static nset_status use_movie(nset_fields *f, const nset_sim_movie *m, const char *name, nset_error *err)
 {
-    size_t h = m->height, w = m->width, n = h * w, bin = 4, n_bins = m->n_frames / bin, kept = 0;
+    size_t h = m->height, w = m->width, n = h * w, n_bins = m->n_frames / BIN, kept = 0;
     float *image = nset_calloc(n, sizeof *image), *band = nset_calloc(n, sizeof *band),
           *room = nset_calloc(n, sizeof *room);
     float *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps);
@@ -225,7 +268,7 @@ static nset_status use_movie(nset_fields *f, const nset_sim_movie *m, const char
     nset_status status = image && band && room && maps ? NSET_OK : nset_fail_oom(err, NSET_N_MAPS * n, sizeof *maps);
 
     if (status != NSET_OK || (status = new_field(&field, f, name, h, w, m->n_cells, err)) != NSET_OK ||
-        (status = nset_accumulator_init(&a, h, w, NSET_SEG_DIAMETER, 0, err)) != NSET_OK)
+        (status = nset_accumulator_init(&a, h, w, err)) != NSET_OK)
         goto done;
     field->n_images = n_bins < MOST_IMAGES ? n_bins : MOST_IMAGES;
     field->has_activity = true;
@@ -235,11 +278,15 @@ static nset_status use_movie(nset_fields *f, const nset_sim_movie *m, const char
         goto done;
     }
     for (size_t b = 0; b < n_bins; b++) {
-        memset(image, 0, n * sizeof *image);
-        for (size_t t = b * bin; t < (b + 1) * bin; t++)
-            for (size_t i = 0; i < n; i++)
-                image[i] += (float)m->frames[t * n + i] / (float)bin;
-        nset_accumulator_add(&a, image, band);
+        bin_image(image, m, b);
+        nset_accumulator_add_mean(&a, image);
+    }
+    if ((status = nset_accumulator_settle(&a, NSET_SEG_DIAMETER, err)) != NSET_OK)
+        goto done;
+    for (size_t b = 0; b < n_bins; b++) {
+        bin_image(image, m, b);
+        if ((status = nset_accumulator_add(&a, image, band, err)) != NSET_OK)
+            goto done;
         if (b * field->n_images / n_bins >= kept && kept < field->n_images) {
             nset_segnet_image(band, h, w, room);
             memcpy(field->images + kept++ * n, band, n * sizeof *band);

@@ -8,6 +8,7 @@
 #include <neuroset/memory.h>
 
 #include "cli/progress.h"
+#include "imaging/infer.h"
 #include "imaging/pixels.h"
 #include "imaging/segnet.h"
 
@@ -16,9 +17,9 @@ enum { MOST_SLOTS = 16, SLOT_BYTES = 96 << 20, ROWS = 8 };
 
 /* One image on its way into the sums. */
 typedef struct slot {
-    float *image, *band, *room; /* (H, W), (H, W), (2, H, W); parts of one block */
-    int32_t *grid;              /* (H, W) */
-    int64_t n_frames;           /* in it; 0: all were left out */
+    float *image, *room; /* (H, W); working space */
+    nset_banded sums;    /* what the second pass adds */
+    int64_t n_frames;    /* in it; 0: all were left out */
     bool for_phi;
     nset_status status;
     nset_error err;
@@ -29,6 +30,7 @@ typedef struct pass {
     nset_movie *movie;
     const nset_images_options *o;
     int64_t bin, n_bins, phi_every, first; /* first: bin of slot 0 */
+    bool mean_only;                        /* the first pass */
     slot slot[MOST_SLOTS];
     size_t n_slots;
     nset_run *phi;
@@ -47,13 +49,13 @@ static nset_status mean_of_frames(const pass *p, slot *s, int64_t b)
 
     s->n_frames = 0;
     for (int64_t t = first; t < last; t++) {
-        float *to = s->n_frames ? s->band : s->image;
+        float *to = s->n_frames ? s->sums.band : s->image;
         if (p->o->valid && !p->o->valid[t])
             continue;
         if ((status = p->movie->read(p->movie, to, t, &s->err)) != NSET_OK)
             return status;
         if (s->n_frames++)
-            k->add(s->image, s->band, n);
+            k->add(s->image, s->sums.band, n);
     }
     if (s->n_frames > 1)
         k->scale(s->image, 1 / (float)s->n_frames, n);
@@ -69,9 +71,9 @@ static void fill_slots(void *ctx, size_t first, size_t last, size_t chunk)
     for (size_t i = first; i < last; i++) {
         slot *s = &p->slot[i];
         s->status = mean_of_frames(p, s, p->first + (int64_t)i);
-        if (s->status != NSET_OK || s->n_frames == 0)
+        if (s->status != NSET_OK || s->n_frames == 0 || p->mean_only)
             continue;
-        nset_accumulator_band(&p->out->sums, s->band, s->grid, s->image, s->room);
+        nset_accumulator_band(&p->out->sums, s->sums, s->image, s->room);
         s->for_phi = XXH3_64bits(s->image, n * sizeof *s->image) % (XXH64_hash_t)p->phi_every == 0;
     }
 }
@@ -84,18 +86,10 @@ static void add_stripes(void *ctx, size_t first, size_t last, size_t chunk)
 
     (void)chunk;
     for (size_t i = 0; i < p->n_slots; i++)
-        if (p->slot[i].n_frames)
-            nset_accumulator_add_rows(&p->out->sums, p->slot[i].image, p->slot[i].grid, first, last);
-}
-
-/* to (h4, w4) := from (h, w), filled up by reflection. */
-static void pad(float *to, size_t h4, size_t w4, const float *from, size_t h, size_t w)
-{
-    for (size_t y = 0; y < h4; y++)
-        for (size_t x = 0; x < w4; x++) {
-            size_t i = y % (2 * h), j = x % (2 * w);
-            to[y * w4 + x] = from[(i < h ? i : 2 * h - 1 - i) * w + (j < w ? j : 2 * w - 1 - j)];
-        }
+        if (p->slot[i].n_frames && p->mean_only)
+            nset_accumulator_add_mean_rows(&p->out->sums, p->slot[i].image, first, last);
+        else if (p->slot[i].n_frames)
+            nset_accumulator_add_rows(&p->out->sums, p->slot[i].sums, first, last);
 }
 
 static nset_status add_phi(pass *p, slot *s, nset_error *err)
@@ -106,8 +100,8 @@ static nset_status add_phi(pass *p, slot *s, nset_error *err)
     nset_batch batch = { .n_sets = 1, .offsets = offsets, .height = p->h4, .width = p->w4, .inputs = inputs };
     nset_status status;
 
-    nset_segnet_image(s->band, h, w, s->room);
-    pad(p->padded, p->h4, p->w4, s->band, h, w);
+    nset_segnet_image(s->sums.band, h, w, s->room);
+    nset_segnet_pad(p->padded, p->h4, p->w4, s->sums.band, h, w, 1);
     if ((status = nset_run_forward(p->phi, &batch, err)) != NSET_OK)
         return status;
     y = nset_run_output(p->phi, 0, NULL, NULL);
@@ -129,8 +123,11 @@ static nset_status add_slots(pass *p, nset_workers *workers, nset_error *err)
     for (size_t i = 0; i < p->n_slots && status == NSET_OK; i++) {
         if (!p->slot[i].n_frames)
             continue;
-        p->out->sums.n++;
-        if (p->slot[i].for_phi)
+        if (p->mean_only)
+            p->out->sums.n_mean++;
+        else
+            p->out->sums.n++;
+        if (!p->mean_only && p->slot[i].for_phi)
             status = add_phi(p, &p->slot[i], err);
     }
     return status;
@@ -141,17 +138,19 @@ static nset_status add_slots(pass *p, nset_workers *workers, nset_error *err)
 /* As many slots as a fixed share of memory holds. */
 static nset_status make_slots(pass *p, float **block, int32_t **grids, nset_error *err)
 {
-    size_t n = p->movie->height * p->movie->width, each = 5 * n * sizeof **block, m = SLOT_BYTES / each;
+    size_t n = p->movie->height * p->movie->width, room = nset_accumulator_room(&p->out->sums);
+    size_t each = (4 * n + room) * sizeof **block, m = SLOT_BYTES / each;
 
     m = m < 2 ? 2 : m > MOST_SLOTS ? MOST_SLOTS : m;
     m = (int64_t)m < p->n_bins ? m : (size_t)p->n_bins;
-    *block = nset_calloc(m, 4 * n * sizeof **block);
-    *grids = nset_calloc(m, n * sizeof **grids);
+    *block = nset_calloc(m, (2 * n + room) * sizeof **block);
+    *grids = nset_calloc(m, 2 * n * sizeof **grids);
     if (!*block || !*grids)
         return nset_fail_oom(err, m, each);
     for (size_t i = 0; i < m; i++) {
-        float *at = *block + 4 * n * i;
-        p->slot[i] = (slot){ .image = at, .band = at + n, .room = at + 2 * n, .grid = *grids + n * i };
+        float *at = *block + (2 * n + room) * i;
+        p->slot[i] =
+            (slot){ .image = at, .sums = { at + n, *grids + 2 * n * i, *grids + 2 * n * i + n }, .room = at + 2 * n };
     }
     p->n_slots = m;
     return NSET_OK;
@@ -160,7 +159,6 @@ static nset_status make_slots(pass *p, float **block, int32_t **grids, nset_erro
 static nset_status start(pass *p, const nset_net *phi, nset_workers *workers, nset_error *err)
 {
     size_t h = p->movie->height, w = p->movie->width;
-    int fine = p->movie->dtype[0] == 'f';
     nset_status status;
 
     p->bin = p->o->bin > 0 ? p->o->bin : p->movie->rate_hz > 0 ? (int64_t)fmax(1, round(.5 * p->movie->rate_hz)) : 4;
@@ -172,17 +170,18 @@ static nset_status start(pass *p, const nset_net *phi, nset_workers *workers, ns
     p->padded = nset_calloc(p->h4 * p->w4, sizeof *p->padded);
     if (!p->out->pooled || !p->padded)
         return nset_fail_oom(err, h * w, NSET_SEG_PHI * sizeof *p->out->pooled);
-    if ((status = nset_accumulator_init(&p->out->sums, h, w, p->o->diameter, fine, err)) != NSET_OK)
+    if ((status = nset_accumulator_init(&p->out->sums, h, w, err)) != NSET_OK ||
+        (status = nset_accumulator_settle(&p->out->sums, p->o->diameter, err)) != NSET_OK)
         return status;
     return nset_run_create(&p->phi, phi, workers, err);
 }
 
-static nset_status all_bins(pass *p, nset_workers *workers, nset_error *err)
+static nset_status all_bins(pass *p, const char *what, nset_workers *workers, nset_error *err)
 {
     size_t most = p->n_slots;
     nset_status status = NSET_OK;
 
-    nset_progress_begin("images", (double)p->n_bins, "images");
+    nset_progress_begin(what, (double)p->n_bins, "images");
     for (p->first = 0; p->first < p->n_bins && status == NSET_OK; p->first += (int64_t)p->n_slots) {
         p->n_slots = p->n_bins - p->first < (int64_t)most ? (size_t)(p->n_bins - p->first) : most;
         nset_parallel_for(p->movie->concurrent ? workers : NULL, p->n_slots, 1, fill_slots, p);
@@ -190,7 +189,20 @@ static nset_status all_bins(pass *p, nset_workers *workers, nset_error *err)
         nset_progress_at((double)p->first + (double)p->n_slots);
     }
     nset_progress_end();
+    p->n_slots = most;
     return status;
+}
+
+static nset_status both_passes(pass *p, nset_workers *workers, nset_error *err)
+{
+    nset_status status;
+
+    p->mean_only = true;
+    if ((status = all_bins(p, "mean", workers, err)) != NSET_OK ||
+        (status = nset_accumulator_settle(&p->out->sums, p->o->diameter, err)) != NSET_OK)
+        return status;
+    p->mean_only = false;
+    return all_bins(p, "images", workers, err);
 }
 
 nset_status nset_images_make(nset_images *out, nset_movie *movie, const nset_images_options *o, const nset_net *phi,
@@ -203,7 +215,7 @@ nset_status nset_images_make(nset_images *out, nset_movie *movie, const nset_ima
 
     *out = (nset_images){ 0 };
     if ((status = start(&p, phi, workers, err)) == NSET_OK && (status = make_slots(&p, &block, &grids, err)) == NSET_OK)
-        status = all_bins(&p, workers, err);
+        status = both_passes(&p, workers, err);
     nset_run_free(p.phi);
     nset_free(p.padded);
     nset_free(block);
@@ -222,7 +234,7 @@ void nset_images_fini(nset_images *m)
 
 size_t nset_images_bytes(const nset_images *m)
 {
-    size_t pixel = NSET_N_SUMS * sizeof *m->sums.sum[0] + sizeof *m->sums.largest;
+    size_t pixel = NSET_N_SUMS * sizeof *m->sums.sum[0] + 2 * sizeof *m->sums.largest;
 
     return m->sums.height * m->sums.width * (pixel + NSET_SEG_PHI * sizeof *m->pooled);
 }

@@ -8,6 +8,7 @@
 #include <neuroset/model.h>
 
 #include "imaging/blur.h"
+#include "imaging/infer.h"
 
 struct nset_segmenter {
     nset_workers *workers;
@@ -107,118 +108,6 @@ void nset_segmenter_close(nset_segmenter *s)
     nset_free(s);
 }
 
-/* ---- rho ---- */
-
-static size_t reflect(size_t i, size_t n) /* beyond the end a mirror image */
-{
-    i %= 2 * n;
-    return i < n ? i : 2 * n - 1 - i;
-}
-
-/* to (h4, w4, d) := from (h, w, d), turned upside down and left to right as asked, filled up by reflection. */
-static void turn(float *to, size_t h4, size_t w4, const float *from, size_t h, size_t w, size_t d, int up, int left)
-{
-    for (size_t y = 0; y < h4; y++)
-        for (size_t x = 0; x < w4; x++) {
-            size_t i = reflect(y, h), j = reflect(x, w);
-            i = up ? h - 1 - i : i;
-            j = left ? w - 1 - j : j;
-            memcpy(to + (y * w4 + x) * d, from + (i * w + j) * d, d * sizeof *to);
-        }
-}
-
-static float sigmoid(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-
-/* out += share times what the network says of one view. */
-static void add_outputs(nset_seg_maps *out, const nset_run *run, size_t w4, int up, int left, float share)
-{
-    const float *mask = nset_run_output(run, 0, NULL, NULL), *centre = nset_run_output(run, 1, NULL, NULL);
-    const float *offset = nset_run_output(run, 2, NULL, NULL);
-    size_t h = out->height, w = out->width;
-    float reach = (float)NSET_SEG_DIAMETER * share;
-
-    for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++) {
-            size_t p = (up ? h - 1 - i : i) * w4 + (left ? w - 1 - j : j), q = i * w + j;
-            out->mask[q] += sigmoid(mask[p]) * share;
-            out->centre[q] += sigmoid(centre[p]) * share;
-            out->offset[2 * q] += (up ? -reach : reach) * offset[2 * p];
-            out->offset[2 * q + 1] += (left ? -reach : reach) * offset[2 * p + 1];
-        }
-}
-
-/* Adds the mean over four reflections to out. a, b: the inputs with sides made multiples of 4. */
-static nset_status add_views(
-    nset_seg_maps *out, nset_run *run, const float *input, const float *pooled, float *a, float *b, nset_error *err)
-{
-    size_t height = out->height, width = out->width, h4 = (height + 3) / 4 * 4, w4 = (width + 3) / 4 * 4;
-    const float *inputs[2] = { a, b };
-    nset_batch batch = { .n_sets = 1, .height = h4, .width = w4, .inputs = inputs };
-    nset_status status = NSET_OK;
-
-    for (int view = 0; view < 4 && status == NSET_OK; view++) {
-        turn(a, h4, w4, input, height, width, NSET_SEG_INPUTS, view & 1, view >> 1);
-        turn(b, h4, w4, pooled, height, width, NSET_SEG_PHI, view & 1, view >> 1);
-        if ((status = nset_run_forward(run, &batch, err)) == NSET_OK)
-            add_outputs(out, run, w4, view & 1, view >> 1, .25f);
-    }
-    return status;
-}
-
-/* input without what is known of activity: the mean image alone. */
-static void forget_activity(float *mean_only, const float *input, size_t n)
-{
-    memset(mean_only, 0, n * NSET_SEG_INPUTS * sizeof *mean_only);
-    for (size_t i = 0; i < n; i++)
-        memcpy(mean_only + i * NSET_SEG_INPUTS, input + i * NSET_SEG_INPUTS, 2 * sizeof *mean_only);
-}
-
-/* Of two opinions on a pixel the surer one counts: a silent cell shows in the mean image, a faint one that fires in
- * activity, and either is enough. */
-static void keep_surer(nset_seg_maps *m, const nset_seg_maps *other)
-{
-    for (size_t i = 0; i < m->height * m->width; i++) {
-        m->centre[i] = fmaxf(m->centre[i], other->centre[i]);
-        if (other->mask[i] <= m->mask[i])
-            continue;
-        m->mask[i] = other->mask[i];
-        m->offset[2 * i] = other->offset[2 * i];
-        m->offset[2 * i + 1] = other->offset[2 * i + 1];
-    }
-}
-
-nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled,
-    size_t height, size_t width, nset_workers *workers, nset_error *err)
-{
-    size_t h4 = (height + 3) / 4 * 4, w4 = (width + 3) / 4 * 4, n = height * width;
-    float *a = nset_calloc(h4 * w4 * NSET_SEG_INPUTS, sizeof *a), *b = nset_calloc(h4 * w4 * NSET_SEG_PHI, sizeof *b);
-    float *mean_only = nset_calloc(n * NSET_SEG_INPUTS, sizeof *mean_only),
-          *nothing = nset_calloc(n * NSET_SEG_PHI, sizeof *nothing);
-    nset_seg_maps other = { 0 };
-    nset_run *run = NULL;
-    nset_status status =
-        a && b && mean_only && nothing ? NSET_OK : nset_fail_oom(err, h4 * w4 * NSET_SEG_INPUTS, sizeof *a);
-
-    if (status == NSET_OK && (status = nset_run_create(&run, rho, workers, err)) == NSET_OK)
-        status = add_views(out, run, input, pooled, a, b, err);
-    if (status == NSET_OK && input[NSET_SEG_INPUTS - 1] > 0) { /* activity is known */
-        forget_activity(mean_only, input, n);
-        if ((status = nset_seg_maps_init(&other, height, width, err)) == NSET_OK &&
-            (status = add_views(&other, run, mean_only, nothing, a, b, err)) == NSET_OK)
-            keep_surer(out, &other);
-    }
-    nset_seg_maps_fini(&other);
-    nset_run_free(run);
-    nset_free(a);
-    nset_free(b);
-    nset_free(mean_only);
-    nset_free(nothing);
-    return status;
-}
-
 /* ---- all ---- */
 
 typedef struct look { /* what there is to conclude from */
@@ -267,7 +156,7 @@ static nset_status apply_scaled(nset_seg_maps *out, const look *p, const float *
     if (status == NSET_OK && (status = resize_maps(input2, h2, w2, input, h, w, NSET_SEG_INPUTS, err)) == NSET_OK &&
         (status = resize_maps(phi2, h2, w2, phi, h, w, NSET_SEG_PHI, err)) == NSET_OK &&
         (status = nset_seg_maps_init(&small, h2, w2, err)) == NSET_OK &&
-        (status = nset_segnet_apply(&small, p->s->rho, input2, phi2, h2, w2, p->s->workers, err)) == NSET_OK) {
+        (status = nset_segnet_apply(&small, p->s->rho, input2, phi2, NSET_SEG_VIEWS, p->s->workers, err)) == NSET_OK) {
         nset_resize(out->mask, h, w, small.mask, h2, w2);
         nset_resize(out->centre, h, w, small.centre, h2, w2);
         for (size_t i = 0; i < 2 * n2; i++)
@@ -284,7 +173,8 @@ static nset_status apply_scaled(nset_seg_maps *out, const look *p, const float *
 
 static nset_status make_summary(nset_maps **out, const look *p, nset_error *err)
 {
-    static const char *const names[NSET_N_MAPS + 1] = { "mean", "correlation", "deviation", "peak", "probability" };
+    static const char *const names[NSET_N_MAPS + 1] = { "mean", "brightest", "correlation", "covariance", "deviation",
+        "peak", "probability" };
     size_t n = p->height * p->width;
     nset_maps *m = nset_calloc(1, sizeof *m);
 

@@ -29,11 +29,6 @@ nset_status nset_segmenter_look(
 nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images, const nset_segment_options *o,
     nset_masks **masks, nset_masks **rejected, nset_maps **summary, nset_error *err);
 
-/* What rho says of inputs (H, W, NSET_SEG_INPUTS) and pooled phi (H, W, NSET_SEG_PHI), the mean over four reflections;
- * where activity is known, the surer of what it says with and without. out: zeros, of that size;
- * sides of any length. Used by inference and by the choice of a threshold. */
-nset_status nset_segnet_apply(nset_seg_maps *out, const nset_net *rho, const float *input, const float *pooled,
-    size_t height, size_t width, nset_workers *workers, nset_error *err);
 /* rho or phi with the weights of the whole network. */
 nset_status nset_segnet_part_of(nset_net **out, const nset_net *whole, nset_seg_part part, nset_error *err);
 

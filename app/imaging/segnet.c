@@ -114,28 +114,33 @@ static void field_contrast(float *x, size_t n, float *room)
 nset_status nset_segnet_inputs(
     float *input, const float *maps, size_t height, size_t width, int64_t n_images, double diameter, nset_error *err)
 {
-    static const int activity[3] = { NSET_MAP_CORRELATION, NSET_MAP_DEVIATION, NSET_MAP_PEAK };
+    static const struct {
+        int map;
+        double reach; /* diameters */
+    } still[NSET_SEG_STILL] = { { NSET_MAP_MEAN, .8 }, { NSET_MAP_MEAN, 2.5 }, { NSET_MAP_BRIGHTEST, .8 } };
+    static const int activity[] = { NSET_MAP_CORRELATION, NSET_MAP_COVARIANCE, NSET_MAP_DEVIATION, NSET_MAP_PEAK };
     size_t n = height * width;
     float *x = nset_calloc(4 * n, sizeof *x), *a = x + n, *b = x + 2 * n, *room = x + 3 * n;
 
     if (!x)
         return nset_fail_oom(err, 4 * n, sizeof *x);
     memset(input, 0, n * NSET_SEG_INPUTS * sizeof *input);
-    for (int k = 0; k < 2; k++) {
+    for (size_t k = 0; k < NSET_SEG_STILL; k++) {
+        nset_light(x, maps + (size_t)still[k].map * n, n);
         for (size_t i = 0; i < n; i++)
-            x[i] = sqrtf(fmaxf(maps[NSET_MAP_MEAN * n + i], 0));
-        local_contrast(x, height, width, (k == 0 ? .8 : 2.5) * diameter, a, b, room);
+            x[i] = sqrtf(x[i]);
+        local_contrast(x, height, width, still[k].reach * diameter, a, b, room);
         for (size_t i = 0; i < n; i++)
-            input[i * NSET_SEG_INPUTS + (size_t)k] = x[i];
+            input[i * NSET_SEG_INPUTS + k] = x[i];
     }
-    for (int k = 0; k < 3 && n_images >= 2; k++) {
+    for (size_t k = 0; k < 4 && n_images >= 2; k++) {
         memcpy(x, maps + (size_t)activity[k] * n, n * sizeof *x);
         field_contrast(x, n, room);
         for (size_t i = 0; i < n; i++)
-            input[i * NSET_SEG_INPUTS + 2 + (size_t)k] = x[i];
+            input[i * NSET_SEG_INPUTS + NSET_SEG_STILL + k] = x[i];
     }
     for (size_t i = 0; i < n && n_images >= 2; i++)
-        input[i * NSET_SEG_INPUTS + 5] = 1;
+        input[i * NSET_SEG_INPUTS + NSET_SEG_INPUTS - 1] = 1;
     nset_free(x);
     return NSET_OK;
 }

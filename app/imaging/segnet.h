@@ -14,7 +14,8 @@
 #include "imaging/accumulate.h"
 
 enum {
-    NSET_SEG_INPUTS = 6, /* mean at two scales, correlation, deviation, peak, 1 where activity is known */
+    NSET_SEG_INPUTS = 8, /* mean at two scales, brightest, four maps of activity, 1 where activity is known */
+    NSET_SEG_STILL = 3,  /* of these: what is known without activity */
     NSET_SEG_PHI = 6,    /* channels of phi */
     NSET_SEG_HIDDEN = 8,
 };
@@ -29,7 +30,8 @@ typedef enum nset_seg_part {
 
 nset_status nset_segnet_build(nset_net **out, nset_seg_part part, uint64_t seed, nset_error *err);
 
-/* input (H, W, NSET_SEG_INPUTS) from maps (NSET_N_MAPS, H, W); n_images < 2: only the mean is known.
+/* input (H, W, NSET_SEG_INPUTS) from maps (NSET_N_MAPS, H, W); n_images < 2: only the mean is known, and the brightest
+ * image where it is not 0 everywhere.
  * diameter: of a cell in these maps. Errors: NSET_ERR_NOMEM. */
 nset_status nset_segnet_inputs(
     float *input, const float *maps, size_t height, size_t width, int64_t n_images, double diameter, nset_error *err);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,7 +55,7 @@ static void make_trace(float *trace, float *spikes, size_t n, double rate, doubl
         uint32_t k = nset_random_poisson(r, burst > 0 ? fmin(now, 3) : now);
         if (burst > 0)
             burst--;
-        else if (nset_random_uniform(r) < .15 * hz / rate)
+        else if (nset_random_uniform(r) < .3 * hz / rate)
             burst = 1 + (int)nset_random_below(r, (uint32_t)fmax(1, .3 * rate));
         if (spikes)
             spikes[t] = (float)k;
@@ -181,8 +180,9 @@ static void make_tissue(scene *s)
 {
     nset_random r = nset_random_stream(s->o->seed, "tissue", 0);
     size_t h = s->o->height, w = s->o->width, n = h * w;
-    double fine = .05 + .2 * nset_random_uniform(&r), coarse = .15 + .3 * nset_random_uniform(&r);
-    double dark = .3 * nset_random_uniform(&r);
+    double fine = .05 + .35 * nset_random_uniform(&r), coarse = .15 + .3 * nset_random_uniform(&r);
+    double dark = .3 * nset_random_uniform(&r), restless = exp(log(.05) + log(8) * nset_random_uniform(&r));
+    double glow = s->o->one_photon ? 2 + 2 * nset_random_uniform(&r) : 0;
 
     random_field(s->base, s, 1.1, &r);
     random_field(s->light, s, 1.6 * s->o->diameter_px, &r);
@@ -191,9 +191,14 @@ static void make_tissue(scene *s)
         double light = 1 + fine * (double)s->base[i] + coarse * (double)s->light[i];
         s->base[i] = (float)(s->o->neuropil * fmax(.15, light) * (1 - 4 * dark * (y * y + x * x)));
     }
+    if (s->o->one_photon) { /* light of all depths, even within a few cells */
+        random_field(s->light, s, .2 * (double)(h < w ? h : w), &r);
+        for (size_t i = 0; i < n; i++)
+            s->base[i] += (float)(glow * fmax(.2, 1 + .3 * (double)s->light[i]));
+    }
     for (int k = 0; k < 3; k++) {
-        double slow = 0, keep = exp(-1 / (s->o->rate_hz * (k == 0 ? 3 : .8))), size = k == 0 ? .12 : .2;
-        random_field(s->field[k], s, k == 0 ? 6 * s->o->diameter_px : (k == 1 ? 1.5 : .35) * s->o->diameter_px, &r);
+        double slow = 0, keep = exp(-1 / (s->o->rate_hz * (k == 0 ? 3 : .8))), size = restless * (k == 0 ? .6 : 1);
+        random_field(s->field[k], s, (k == 0 ? 6 : 1.2 + 2.8 * nset_random_uniform(&r)) * s->o->diameter_px, &r);
         for (size_t t = 0; t < s->o->n_frames; t++) {
             slow = slow * keep + sqrt(1 - keep * keep) * nset_random_normal(&r);
             s->drift[k][t] = (float)(size * slow);
@@ -248,6 +253,15 @@ static nset_status outline(scene *s, nset_sim_cell *c, nset_error *err)
     return NSET_OK;
 }
 
+/* Neuropil does not reach into a soma. q's patch is used as room. */
+static void displace_neuropil(scene *s, source *q, const nset_sim_cell *c, double share, nset_random *r)
+{
+    draw_soma(q, c, 1, 0, share, r);
+    for (size_t y = 0; y < q->h; y++)
+        for (size_t x = 0; x < q->w; x++)
+            s->base[(q->top + y) * s->o->width + q->left + x] *= 1 - q->patch[y * q->w + x];
+}
+
 static nset_status make_cell(scene *s, size_t i, nset_error *err)
 {
     nset_random r = nset_random_stream(s->o->seed, "cell", i);
@@ -263,12 +277,19 @@ static nset_status make_cell(scene *s, size_t i, nset_error *err)
     c->angle = 3.1416 * nset_random_uniform(&r);
     c->labelled = 1;
     c->active = nset_random_uniform(&r) > s->o->silent;
-    hollow = nset_random_uniform(&r) < .75 ? .3 + .6 * nset_random_uniform(&r) : 0;
-    brightness = (.25 + .75 * nset_random_exponential(&r) * .8) * (c->active ? 1 : 1.15);
-    gain = c->active ? .3 + 1.2 * nset_random_exponential(&r) : 0;
+    hollow = nset_random_uniform(&r) < .75 && !s->o->one_photon ? .4 + .55 * nset_random_uniform(&r) : 0;
+    brightness = .75 * exp(.5 * nset_random_normal(&r)) * (hollow > 0 ? 1 : .8);
+    gain = c->active ? .25 + .8 * nset_random_exponential(&r) : 0;
     if ((status = add_source(s, c->row, c->column, 1.5 * d, &q, err)) != NSET_OK)
         return status;
+    if (!s->o->one_photon)
+        displace_neuropil(s, q, c, .2 + .6 * nset_random_uniform(&r), &r);
     draw_soma(q, c, .8 + .5 * nset_random_uniform(&r), hollow, brightness, &r);
+    if (s->o->one_photon)
+        nset_blur(q->patch, q->h, q->w, d * (.2 + .25 * nset_random_uniform(&r) * nset_random_uniform(&r)), s->moved);
+    else
+        nset_blur(
+            q->patch, q->h, q->w, .1 * d * nset_random_exponential(&r) * .6, s->moved); /* above or below the plane */
     make_trace(q->trace, c->active ? s->m->spikes + i * s->o->n_frames : NULL, s->o->n_frames, s->o->rate_hz, gain, &r);
     for (size_t t = 0; t < s->o->n_frames; t++)
         s->m->trace[i * s->o->n_frames + t] = (float)(brightness * s->o->photons) * q->trace[t];
@@ -285,9 +306,9 @@ static nset_status make_contaminant(scene *s, size_t i, nset_error *err)
 
     if (status != NSET_OK)
         return status;
-    if (kind < .3)
-        draw_blob(q, row, column, d * (.5 + .5 * nset_random_uniform(&r)), .5 * brightness); /* out of the plane */
-    else if (kind < .55)
+    if (kind < (s->o->one_photon ? .8 : .3)) /* out of the plane */
+        draw_blob(q, row, column, d * (.5 + .5 * nset_random_uniform(&r)), .5 * brightness);
+    else if (kind < .45)
         draw_line(q, row, column, 3.1416 * nset_random_uniform(&r), d * (.3 + nset_random_uniform(&r)), brightness);
     else
         draw_blob(q, row, column, .8 + .6 * nset_random_uniform(&r), 1.4 * brightness); /* a bouton */
@@ -332,7 +353,7 @@ static void expose(scene *s, size_t t)
 {
     nset_random r = nset_random_stream(s->o->seed, "photons", t);
     size_t h = s->o->height, w = s->o->width;
-    const double gain = 40, dark = 3; /* counts a photon, sd of the reading in counts */
+    const double gain = s->o->one_photon ? 2 : 40, dark = 3; /* counts a photon, sd of the reading in counts */
 
     for (size_t i = 0; i < h; i++) {
         double y = fmin(fmax((double)i - s->m->shift[t][0], 0), (double)h - 1);

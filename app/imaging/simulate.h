@@ -8,6 +8,7 @@
 #ifndef NSET_IMAGING_SIMULATE_H
 #define NSET_IMAGING_SIMULATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <neuroset/error.h>
@@ -15,6 +16,7 @@
 typedef struct nset_sim_movie_options {
     size_t height, width, n_frames, n_cells;
     double diameter_px, rate_hz, photons, neuropil, silent, contaminants, motion_px;
+    bool one_photon; /* a wide-field microscope: filled, blurred cells over a glow of all depths, many photons */
     uint64_t seed;
 } nset_sim_movie_options;
 

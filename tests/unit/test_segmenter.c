@@ -6,11 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <neuroset/memory.h>
 #include <neuroset/model.h>
 #include <neuroset/random.h>
 
 #include "imaging/accumulate.h"
 #include "imaging/decode.h"
+#include "imaging/gain.h"
+#include "imaging/infer.h"
 #include "imaging/segmenter.h"
 #include "imaging/simulate.h"
 #include "imaging/train_segmenter.h"
@@ -29,9 +32,12 @@ static void random_images(float *images)
 
 static void sum_up(nset_accumulator *a, const float *images, const int *order)
 {
-    ck_assert_int_eq(nset_accumulator_init(a, H, W, 8, 0, NULL), NSET_OK);
+    ck_assert_int_eq(nset_accumulator_init(a, H, W, NULL), NSET_OK);
     for (int i = 0; i < IMAGES; i++)
-        nset_accumulator_add(a, images + (size_t)order[i] * N, NULL);
+        nset_accumulator_add_mean(a, images + (size_t)order[i] * N);
+    ck_assert_int_eq(nset_accumulator_settle(a, 8, NULL), NSET_OK);
+    for (int i = 0; i < IMAGES; i++)
+        ck_assert_int_eq(nset_accumulator_add(a, images + (size_t)order[i] * N, NULL, NULL), NSET_OK);
 }
 
 START_TEST(images_in_any_order_sum_to_the_same_bits)
@@ -76,18 +82,22 @@ START_TEST(maps_are_what_plain_formulas_give)
     nset_accumulator a;
 
     random_images(images);
-    ck_assert_int_eq(nset_accumulator_init(&a, H, W, 8, 1, NULL), NSET_OK);
+    ck_assert_int_eq(nset_accumulator_init(&a, H, W, NULL), NSET_OK);
     for (size_t t = 0; t < IMAGES; t++)
-        nset_accumulator_add(&a, images + t * N, bands + t * N);
+        nset_accumulator_add_mean(&a, images + t * N);
+    ck_assert_int_eq(nset_accumulator_settle(&a, 8, NULL), NSET_OK);
+    for (size_t t = 0; t < IMAGES; t++)
+        ck_assert_int_eq(nset_accumulator_add(&a, images + t * N, bands + t * N, NULL), NSET_OK);
     nset_accumulator_maps(&a, maps);
-    for (size_t y = 1; y + 1 < H; y++)
-        for (size_t x = 1; x + 1 < W; x++) {
+    for (size_t y = 2; y + 2 < H; y++) /* at a diameter of 8 the neighbours are two pixels away */
+        for (size_t x = 2; x + 2 < W; x++) {
+            static const ptrdiff_t step[8] = { -2, 2, -2 * W, 2 * W, -2 * W - 2, -2 * W + 2, 2 * W - 2, 2 * W + 2 };
             size_t i = y * W + x;
             double mean = 0, correlation = 0;
             for (size_t t = 0; t < IMAGES; t++)
                 mean += (double)images[t * N + i] / IMAGES;
-            for (size_t k = 0; k < 9; k++)
-                correlation += k == 4 ? 0 : pearson(bands, i, i + (k / 3) * W - W + k % 3 - 1) / 8;
+            for (size_t k = 0; k < 8; k++)
+                correlation += pearson(bands, i, (size_t)((ptrdiff_t)i + step[k])) / 8;
             ck_assert_double_eq_tol((double)maps[NSET_MAP_MEAN * N + i], mean, 1e-3);
             ck_assert_double_eq_tol((double)maps[NSET_MAP_CORRELATION * N + i], correlation, 1e-3);
         }
@@ -102,11 +112,13 @@ START_TEST(one_image_and_a_constant_set_have_no_activity)
 
     for (int i = 0; i < N; i++)
         flat[i] = 7;
-    ck_assert_int_eq(nset_accumulator_init(&a, H, W, 8, 0, NULL), NSET_OK);
+    ck_assert_int_eq(nset_accumulator_init(&a, H, W, NULL), NSET_OK);
     nset_accumulator_maps(&a, maps); /* of the empty set */
     ck_assert(maps[0] == 0);
     for (int n = 0; n < 3; n++) {
-        nset_accumulator_add(&a, flat, NULL);
+        nset_accumulator_add_mean(&a, flat);
+        ck_assert_int_eq(nset_accumulator_settle(&a, 8, NULL), NSET_OK);
+        ck_assert_int_eq(nset_accumulator_add(&a, flat, NULL, NULL), NSET_OK);
         nset_accumulator_maps(&a, maps);
         for (int i = 0; i < N; i++) {
             ck_assert(maps[NSET_MAP_MEAN * N + i] == 7);
@@ -114,6 +126,76 @@ START_TEST(one_image_and_a_constant_set_have_no_activity)
         }
     }
     nset_accumulator_fini(&a);
+}
+END_TEST
+
+/* A still texture whose left half brightens and fades, and one cell that fires: the texture's share goes, the cell
+ * stays. */
+START_TEST(what_brightens_a_neighbourhood_goes_and_a_cell_stays)
+{
+    enum { S = 120, M = S * S };
+    static float mean[M], band[M];
+    nset_random r = nset_random_stream(5, "texture", 0);
+    nset_gain g;
+    float *room;
+    double left = 0, cell = 0;
+
+    for (int i = 0; i < M; i++)
+        mean[i] = (float)(10 * nset_random_normal(&r));
+    ck_assert_int_eq(nset_gain_init(&g, mean, S, S, 8, NULL), NSET_OK);
+    room = nset_calloc(nset_gain_room(&g), sizeof *room);
+    for (int i = 0; i < M; i++) {
+        int y = i / S, x = i % S, inside = (y - 60) * (y - 60) + (x - 30) * (x - 30) <= 16;
+        band[i] = mean[i] * (x < S / 2 ? 1.5f : 1) + (inside ? 40 : 0);
+    }
+    nset_gain_remove(&g, band, room);
+    for (int i = 0; i < M; i++) {
+        int y = i / S, x = i % S, inside = (y - 60) * (y - 60) + (x - 30) * (x - 30) <= 16;
+        double rest = (double)(band[i] - mean[i]);
+        if (inside)
+            cell += rest / 49;
+        else if (x < S / 4)
+            left += rest * rest / (S * S / 4);
+    }
+    ck_assert_double_lt(sqrt(left), 1); /* it was 5 */
+    ck_assert_double_gt(cell, 36);
+    nset_free(room);
+    nset_gain_fini(&g);
+}
+END_TEST
+
+/* An image turned gives the answer turned: the eight views are the whole group. */
+START_TEST(a_turned_image_gives_the_turned_answer)
+{
+    enum { A = 14, B = 9 };
+    static float x[A * B * NSET_SEG_INPUTS], phi[A * B * NSET_SEG_PHI], y[A * B * NSET_SEG_INPUTS],
+        psi[A * B * NSET_SEG_PHI];
+    nset_random r = nset_random_stream(6, "input", 0);
+    nset_net *net = NULL;
+    nset_seg_maps p = { 0 }, q = { 0 };
+
+    for (int i = 0; i < A * B; i++) {
+        int j = i % B * A + A - 1 - i / B; /* a quarter turn: pixel (row, column) goes to (column, A - 1 - row) */
+        for (int k = 0; k < NSET_SEG_INPUTS; k++)
+            y[j * NSET_SEG_INPUTS + k] = x[i * NSET_SEG_INPUTS + k] =
+                k < NSET_SEG_INPUTS - 1 ? (float)nset_random_normal(&r) : 1;
+        for (int k = 0; k < NSET_SEG_PHI; k++)
+            psi[j * NSET_SEG_PHI + k] = phi[i * NSET_SEG_PHI + k] = (float)nset_random_normal(&r);
+    }
+    ck_assert_int_eq(nset_segnet_build(&net, NSET_SEG_RHO_ONLY, 2, NULL), NSET_OK);
+    ck_assert_int_eq(nset_seg_maps_init(&p, A, B, NULL), NSET_OK);
+    ck_assert_int_eq(nset_seg_maps_init(&q, B, A, NULL), NSET_OK);
+    ck_assert_int_eq(nset_segnet_apply(&p, net, x, phi, NSET_SEG_VIEWS, NULL, NULL), NSET_OK);
+    ck_assert_int_eq(nset_segnet_apply(&q, net, y, psi, NSET_SEG_VIEWS, NULL, NULL), NSET_OK);
+    for (int i = 0; i < A * B; i++) {
+        int row = i / B, column = i % B, j = column * A + A - 1 - row;
+        ck_assert_double_eq_tol((double)p.centre[i], (double)q.centre[j], 1e-5);
+        ck_assert_double_eq_tol((double)p.offset[2 * i], (double)-q.offset[2 * j + 1], 1e-4);
+        ck_assert_double_eq_tol((double)p.offset[2 * i + 1], (double)q.offset[2 * j], 1e-4);
+    }
+    nset_seg_maps_fini(&p);
+    nset_seg_maps_fini(&q);
+    nset_net_free(net);
 }
 END_TEST
 
@@ -340,6 +422,8 @@ int main(void)
     tcase_add_test(c, images_in_any_order_sum_to_the_same_bits);
     tcase_add_test(c, maps_are_what_plain_formulas_give);
     tcase_add_test(c, one_image_and_a_constant_set_have_no_activity);
+    tcase_add_test(c, what_brightens_a_neighbourhood_goes_and_a_cell_stays);
+    tcase_add_test(c, a_turned_image_gives_the_turned_answer);
     tcase_add_test(c, touching_cells_are_two);
     tcase_add_test(c, nothing_is_found_in_nothing);
     tcase_add_test(c, a_centre_without_votes_is_drawn_as_a_disk);
