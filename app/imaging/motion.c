@@ -367,6 +367,7 @@ nset_status nset_motion_open(nset_movie **out, nset_movie *movie, const nset_mot
     }
     c->base = *movie;
     c->base.read = read_corrected;
+    c->base.concurrent = false; /* one frame of room */
     c->base.close = close_corrected;
     c->movie = movie;
     c->motion = motion;
