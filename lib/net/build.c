@@ -489,6 +489,14 @@ nset_status nset_net_finish(nset_net *net, uint64_t seed, nset_error *err)
     return NSET_OK;
 }
 
+size_t nset_net_input_channels(const nset_net *net, int k)
+{
+    for (size_t i = 0; i < net->n_nodes; i++)
+        if (net->nodes[i].op == OP_INPUT && net->nodes[i].how == k)
+            return net->nodes[i].d;
+    return 0;
+}
+
 size_t nset_net_n_params(const nset_net *net)
 {
     return net->n_params;

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-extern const rep_section rep_groups, rep_models, rep_laws, rep_cardinality;
+extern const rep_section rep_completion, rep_groups, rep_models, rep_laws, rep_cardinality;
 
-static const rep_section *const sections[] = { &rep_groups, &rep_models, &rep_laws, &rep_cardinality };
+static const rep_section *const sections[] = { &rep_completion, &rep_groups, &rep_models, &rep_laws, &rep_cardinality };
 
 static bool wanted(const rep_row *row, int n_names, char **names, bool quick)
 {
@@ -37,7 +37,7 @@ static bool run_row(const rep_row *row)
     double start = seconds();
 
     row->run(&result, row->arg);
-    printf("| %s | %s | %s | %.2f | `reproduce '%s'` | %s%s%s |\n", row->name, row->published, result.ours,
+    printf("| %s | %s | %s | %.2f | `reproduce \"%s\"` | %s%s%s |\n", row->name, row->published, result.ours,
         seconds() - start, row->name, result.pass ? "pass" : "**miss**", !result.pass && row->miss ? ": " : "",
         !result.pass && row->miss ? row->miss : "");
     fflush(stdout);

@@ -4,70 +4,17 @@
 #include <math.h>
 #include <string.h>
 
-#include <neuroset/invariant.h>
-#include <neuroset/law.h>
 #include <neuroset/memory.h>
-#include <neuroset/random.h>
 
 #include "base/test_hooks.h"
-
-/* The least of all rotations, and reflections, by trying. */
-static void least_by_trying(float *best, const float *x, size_t n, bool reflections)
-{
-    float candidate[16];
-
-    for (size_t k = 0; k < (reflections ? 2 * n : n); k++) {
-        for (size_t j = 0; j < n; j++)
-            candidate[j] = k < n ? x[(k + j) % n] : x[(2 * n - 1 - (k + j) % n) % n];
-        for (size_t j = 0; j <= n; j++) {
-            if (k == 0 || (j < n && candidate[j] < best[j])) {
-                memcpy(best, candidate, n * sizeof *best);
-                break;
-            }
-            if (j == n || candidate[j] > best[j])
-                break;
-        }
-    }
-}
-
-static void try_ring(const float *x, size_t n)
-{
-    uint32_t tau[16];
-    float found[16], best[16];
-
-    for (int reflections = 0; reflections < 2; reflections++) {
-        size_t fixing = 0;
-        bool is_free;
-        nset_tau_ring(tau, &is_free, x, n, 1, reflections);
-        nset_canonical(found, tau, x, n, 1);
-        least_by_trying(best, x, n, reflections);
-        ck_assert_int_eq(memcmp(found, best, n * sizeof *best), 0);
-        for (size_t k = 0; k < (reflections && n > 2 ? 2 * n : n); k++) { /* the elements that leave x as it is */
-            bool same = true;
-            for (size_t j = 0; j < n; j++)
-                same &= x[j] == (k < n ? x[(j + k) % n] : x[(2 * n - 1 - j + k) % n]);
-            fixing += same;
-        }
-        ck_assert_msg(is_free == (fixing == 1), "n %zu, reflections %d: %zu elements fix x", n, reflections, fixing);
-    }
-}
+#include "invariant_cases.h"
 
 START_TEST(least_rotations_are_those_of_brute_force)
 {
-    float x[16];
+    size_t tried = 0;
 
-    for (size_t n = 1; n <= 12; n++)
-        for (unsigned code = 0; code < 1u << n; code++) {
-            for (size_t j = 0; j < n; j++)
-                x[j] = (float)(code >> j & 1);
-            try_ring(x, n);
-        }
-    for (size_t n = 1, all = 3; n <= 7; n++, all *= 3)
-        for (size_t code = 0; code < all; code++) {
-            for (size_t j = 0, left = code; j < n; j++, left /= 3)
-                x[j] = (float)(left % 3);
-            try_ring(x, n);
-        }
+    ck_assert_uint_eq(wrong_rings(2, 12, &tried), 0);
+    ck_assert_uint_eq(wrong_rings(3, 7, &tried), 0);
 }
 END_TEST
 
@@ -272,26 +219,12 @@ END_TEST
 
 START_TEST(tests_of_laws_err_as_often_as_they_say)
 {
-    int ks = 0, mmd = 0, power = 0;
-    double x[60], y[60], p;
+    int ks, mmd, power;
 
-    for (uint64_t seed = 0; seed < 200; seed++) {
-        nset_random r = nset_random_stream(seed, "law", 0);
-        for (int i = 0; i < 60; i++) {
-            x[i] = nset_random_normal(&r);
-            y[i] = nset_random_normal(&r);
-        }
-        ck_assert_int_eq(nset_mmd_two(&p, x, 30, y, 30, 2, 100, seed, NULL), NSET_OK);
-        mmd += p <= .05;
-        ks += nset_ks_two(NULL, x, 60, y, 60) <= .05;
-        for (int i = 0; i < 60; i++)
-            y[i] = 3 + nset_random_normal(&r);
-        ck_assert_int_eq(nset_mmd_two(&p, x, 30, y, 30, 2, 100, seed, NULL), NSET_OK);
-        power += p == 1. / 101 && nset_ks_two(NULL, x, 60, y, 60) < .001;
-    }
+    count_rejections(&ks, &mmd, &power);
     ck_assert_msg(ks >= 2 && ks <= 20, "KS rejects %d of 200", ks);
     ck_assert_msg(mmd >= 2 && mmd <= 20, "MMD rejects %d of 200", mmd);
-    ck_assert_int_eq(power, 200);
+    ck_assert_int_eq(power, LAW_TRIALS);
 }
 END_TEST
 

@@ -126,6 +126,9 @@ NSET_API int nset_net_output(nset_net *net, nset_node x);
 /* Ends building: allocates parameters and initialises them from seed. Errors: the first of all building calls. */
 NSET_API NSET_MUST_CHECK nset_status nset_net_finish(nset_net *net, uint64_t seed, nset_error *err);
 
+/* Channels of input k, 0 if there is none. */
+NSET_API size_t nset_net_input_channels(const nset_net *net, int k);
+
 /* ---- parameters: one flat block, named views into it ---- */
 
 typedef struct nset_param {
