@@ -166,7 +166,7 @@ static nset_status add_folder(nset_movie_input *in, const char *path, json_t *wa
     if (in->n > before)
         qsort(in->path + before, in->n - before, sizeof *in->path, by_name);
     if (empty) {
-        snprintf(text, sizeof text, "%zu files of no bytes are left out", empty);
+        snprintf(text, sizeof text, "%zu file%s of no bytes left out", empty, empty == 1 ? "" : "s");
         json_array_append_new(warnings, json_string(text));
     }
     return status;
