@@ -31,7 +31,7 @@ typedef struct nset_recording_settings {
         { .name = "rate",                                                                                              \
             .type = OPT_FLOAT,                                                                                         \
             .at = offsetof(T, in.rate),                                                                                \
-            .min = 1,                                                                                                  \
+            .min = 1e-3,                                                                                               \
             .max = 1e6,                                                                                                \
             .unit = "Hz",                                                                                              \
             .help = "samples or frames a second" },                                                                    \

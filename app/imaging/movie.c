@@ -27,6 +27,18 @@ typedef struct file_movie {
 
 /* ---- frames ---- */
 
+/* By its bits, so that the loop runs in vectors. */
+static bool all_finite(const float *x, size_t n)
+{
+    uint32_t bad = 0, bits;
+
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
 /* Pixels that are no numbers are given the mean of the others, in the order of the pixels. */
 static void fill_missing(float *frame, size_t n)
 {
@@ -34,13 +46,13 @@ static void fill_missing(float *frame, size_t n)
     double sum = 0;
     float mean;
 
+    if (all_finite(frame, n))
+        return;
     for (size_t i = 0; i < n; i++)
         if (isfinite(frame[i])) {
             sum += (double)frame[i];
             finite++;
         }
-    if (finite == n)
-        return;
     mean = finite ? (float)(sum / (double)finite) : 0;
     for (size_t i = 0; i < n; i++)
         frame[i] = isfinite(frame[i]) ? frame[i] : mean;
@@ -273,6 +285,21 @@ static nset_status settle(file_movie *m, const nset_movie_input *in, nset_error 
     return NSET_OK;
 }
 
+/* Files of other programs, by their ending, and what turns them into something that is read here. */
+static const char *other_program(const char *path)
+{
+    static const char *const known[][2] = { { ".lif", "Leica LAS X or Fiji" }, { ".czi", "Zeiss ZEN or Fiji" },
+        { ".nd2", "Nikon NIS-Elements or Fiji" }, { ".oir", "Olympus FluoView or Fiji" },
+        { ".oib", "Olympus FluoView or Fiji" }, { ".isxd", "Inscopix Data Processing" },
+        { ".sbx", "Scanbox's own tools" }, { ".mesc", "Femtonics MESc" }, { ".avi", "Fiji" }, { ".mp4", "ffmpeg" },
+        { ".npz", "NumPy (np.save writes .npy)" }, { ".mmap", "CaImAn (save as TIFF or HDF5)" } };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (nset_path_ends(path, known[i][0]))
+            return known[i][1];
+    return "the program that wrote it";
+}
+
 static nset_status choose_reader(const nset_movie_reader **out, const nset_movie_input *in, nset_error *err)
 {
     struct stat s;
@@ -287,9 +314,8 @@ static nset_status choose_reader(const nset_movie_reader **out, const nset_movie
     if (in->n == 0)
         return nset_fail(
             err, NSET_ERR_FORMAT, "%s: this folder holds no TIFF file and no recording of a microscope", in->folder);
-    return nset_fail(err, NSET_ERR_FORMAT,
-        "%s: no reader knows this file; export it as TIFF, OME-TIFF or HDF5 with the program that wrote it",
-        in->path[0]);
+    return nset_fail(err, NSET_ERR_FORMAT, "%s: no reader knows this file; export it as TIFF, OME-TIFF or HDF5 with %s",
+        in->path[0], other_program(in->path[0]));
 }
 
 nset_status nset_movie_open(
