@@ -93,6 +93,7 @@ static const opt_spec options[] = {
 typedef struct job {
     const settings *s;
     nset_movie *movie;
+    const nset_movie *source; /* the movie as it was opened, before frames were moved */
     nset_motion motion;
     nset_workers *workers;
     nset_run_folder *folder;
@@ -120,6 +121,7 @@ static nset_status open_folder(job *j, const char *const *args, size_t n_args, j
     json_object_set(json, "facts", j->movie->facts);
     json_object_set_new(json, "found", j->found = json_object());
     json_array_foreach(j->movie->warnings, i, line) nset_run_folder_warn(j->folder, "%s", json_string_value(line));
+    j->source = j->movie;
     nset_say("%lld frames of %zu x %zu", (long long)j->movie->n_frames, j->movie->height, j->movie->width);
     return NSET_OK;
 }
@@ -207,6 +209,21 @@ done:
     return status;
 }
 
+/* Frames in which nothing can be seen are named. */
+static void tell_poor_frames(const job *j)
+{
+    char list[400];
+    size_t n = nset_movie_met(j->source, NSET_FRAME_EMPTY, list, sizeof list);
+
+    if (n)
+        nset_run_folder_warn(j->folder, "%zu frame%s of one number or none: nothing is to be seen in them (%s)", n,
+            n == 1 ? " is" : "s are", list);
+    if ((n = nset_movie_met(j->source, NSET_FRAME_PARTLY, list, sizeof list)))
+        nset_run_folder_warn(j->folder,
+            "%zu frame%s pixels that are no numbers: they are given the mean of the others (%s)", n,
+            n == 1 ? " has" : "s have", list);
+}
+
 static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     const settings *s = settings_;
@@ -222,6 +239,7 @@ static nset_status run(void *settings_, const char *const *args, size_t n_args, 
         (status = nset_workers_create(&j.workers, (size_t)s->common.threads, err)) == NSET_OK &&
         (status = open_folder(&j, args, n_args, origins, err)) == NSET_OK &&
         (status = work(&j, model, err)) == NSET_OK) {
+        tell_poor_frames(&j);
         status = nset_run_folder_commit(j.folder, err);
         j.folder = NULL;
     }

@@ -57,10 +57,13 @@ typedef struct nset_movie_reader {
     bool (*knows)(const nset_movie_input *in);
     /* Errors: NSET_ERR_FORMAT, NSET_ERR_ARG, NSET_ERR_NOMEM. The caller releases l in any case. */
     nset_status (*read)(nset_movie_layout *l, const nset_movie_input *in, nset_error *err);
+    /* Formats that hold recordings as well: is this a movie? NULL: what the reader knows is one. */
+    bool (*is_movie)(const nset_movie_input *in);
 } nset_movie_reader;
 
 extern const nset_movie_reader nset_movie_bruker, nset_movie_hdf5, nset_movie_imagej, nset_movie_micromanager,
-    nset_movie_npy, nset_movie_nwb, nset_movie_ome, nset_movie_plain, nset_movie_scanimage, nset_movie_thorlabs;
+    nset_movie_mmfolder, nset_movie_npy, nset_movie_nwb, nset_movie_ome, nset_movie_plain, nset_movie_scanimage,
+    nset_movie_thorlabs;
 
 void nset_movie_layout_fini(nset_movie_layout *l);
 

@@ -13,9 +13,9 @@
 #include "imaging/movie_input.h"
 
 /* Tried in this order; the first that knows what was named reads it. */
-static const nset_movie_reader *const readers[] = { &nset_movie_thorlabs, &nset_movie_bruker, &nset_movie_nwb,
-    &nset_movie_hdf5, &nset_movie_npy, &nset_movie_scanimage, &nset_movie_micromanager, &nset_movie_ome,
-    &nset_movie_imagej, &nset_movie_plain };
+static const nset_movie_reader *const readers[] = { &nset_movie_thorlabs, &nset_movie_bruker, &nset_movie_mmfolder,
+    &nset_movie_nwb, &nset_movie_hdf5, &nset_movie_npy, &nset_movie_scanimage, &nset_movie_micromanager,
+    &nset_movie_ome, &nset_movie_imagej, &nset_movie_plain };
 enum { N_READERS = sizeof readers / sizeof *readers };
 
 typedef struct file_movie {
@@ -40,14 +40,14 @@ static bool all_finite(const float *x, size_t n)
 }
 
 /* Pixels that are no numbers are given the mean of the others, in the order of the pixels. */
-static void fill_missing(float *frame, size_t n)
+static int fill_missing(float *frame, size_t n)
 {
     size_t finite = 0;
     double sum = 0;
     float mean;
 
     if (all_finite(frame, n))
-        return;
+        return NSET_FRAME_FULL;
     for (size_t i = 0; i < n; i++)
         if (isfinite(frame[i])) {
             sum += (double)frame[i];
@@ -56,6 +56,7 @@ static void fill_missing(float *frame, size_t n)
     mean = finite ? (float)(sum / (double)finite) : 0;
     for (size_t i = 0; i < n; i++)
         frame[i] = isfinite(frame[i]) ? frame[i] : mean;
+    return finite ? NSET_FRAME_PARTLY : NSET_FRAME_EMPTY;
 }
 
 /* The rows of the frame out of a picture of several fields. */
@@ -78,6 +79,7 @@ static nset_status read_frame(nset_movie *self, float *frame, int64_t index, nse
 {
     file_movie *m = (file_movie *)self;
     size_t n = self->height * self->width;
+    int met = NSET_FRAME_FULL;
     nset_status status;
 
     if (index < 0 || index >= self->n_frames)
@@ -94,8 +96,27 @@ static nset_status read_frame(nset_movie *self, float *frame, int64_t index, nse
         for (size_t i = 0; i < n; i++)
             frame[i] += (float)m->l.add;
     if (self->dtype[0] == 'f')
-        fill_missing(frame, n);
+        met = fill_missing(frame, n);
+    if (n > 1 && !memcmp(frame, frame + 1, (n - 1) * sizeof *frame)) /* ends at the first pixel that differs */
+        met = NSET_FRAME_EMPTY;
+    __atomic_store_n(&self->met[index], (unsigned char)met, __ATOMIC_RELAXED); /* the same from any thread */
     return NSET_OK;
+}
+
+size_t nset_movie_met(const nset_movie *m, int kind, char *text, size_t room)
+{
+    size_t n = 0, shown = 0;
+
+    *text = '\0';
+    for (int64_t t = 0; t < m->n_frames && m->met; t++) {
+        if (m->met[t] != kind)
+            continue;
+        if (n++ < 10 && ++shown)
+            snprintf(text + strlen(text), room - strlen(text), "%s%lld", n > 1 ? ", " : "", (long long)t);
+    }
+    if (n > shown)
+        snprintf(text + strlen(text), room - strlen(text), " and %zu more", n - shown);
+    return n;
 }
 
 static void close_movie(nset_movie *self)
@@ -106,6 +127,7 @@ static void close_movie(nset_movie *self)
     json_decref(self->warnings);
     nset_movie_layout_fini(&m->l);
     nset_free(m->picture);
+    nset_free(self->met);
     nset_free(m);
 }
 
@@ -119,7 +141,7 @@ void nset_movie_close(nset_movie *m)
 
 static void list_channels(char *text, size_t n, const nset_movie_layout *l, size_t n_channels)
 {
-    snprintf(text, n, "1 to %zu", n_channels);
+    snprintf(text, n, n_channels > 1 ? "1 to %zu" : "%zu, no other", n_channels);
     for (size_t c = 0; c < l->n_channels && l->channel && n_channels == l->n_channels; c++)
         snprintf(text + strlen(text), n - strlen(text), "%s%s", c ? ", " : ": ", l->channel[c].name);
 }
@@ -164,7 +186,9 @@ static nset_status choose_pictures(file_movie *m, nset_error *err)
     size_t samples = m->l.pictures ? 1 : m->l.pages.kind[0].samples, c = m->base.channel / samples;
 
     m->sample = m->base.channel % samples;
-    if (!(m->picture = nset_calloc((size_t)m->base.n_frames, sizeof *m->picture)))
+    m->picture = nset_calloc((size_t)m->base.n_frames, sizeof *m->picture);
+    m->base.met = nset_calloc((size_t)m->base.n_frames, 1);
+    if (!m->picture || !m->base.met)
         return nset_fail_oom(err, (size_t)m->base.n_frames, sizeof *m->picture);
     for (int64_t t = 0; t < m->base.n_frames; t++)
         m->picture[t] = m->l.picture[((size_t)t * m->l.n_planes + m->base.plane) * m->l.n_channels + c];
@@ -189,13 +213,14 @@ static void common_facts(file_movie *m, const nset_movie_input *in)
     const nset_movie *b = &m->base;
     nset_movie_layout *l = &m->l;
     const nset_movie_options *o = in->options;
-    const char *tags = l->pictures || l->pages.page[0].ifd == 0 ? "the file" : "TIFF tags";
+    const char *tags = l->pictures ? "shape of the dataset" : l->pages.page[0].ifd == 0 ? "the file" : "TIFF tags";
 
     nset_movie_fact(l, "format", "the file", "%s", l->format);
     if (!has_fact(l, "files"))
         nset_movie_fact(l, "files", in->folder ? "the folder" : "the command line", "%zu", in->n);
     if (!has_fact(l, "frames"))
-        nset_movie_fact(l, "frames", "pages of the file", "%lld", (long long)b->n_frames);
+        nset_movie_fact(
+            l, "frames", l->pictures ? "shape of the dataset" : "pages of the file", "%lld", (long long)b->n_frames);
     if (!has_fact(l, "channels"))
         nset_movie_fact(
             l, "channels", l->n_channels < b->n_channels ? "samples of a pixel" : tags, "%zu", b->n_channels);
@@ -355,12 +380,14 @@ bool nset_is_movie(const char *path)
     nset_movie_options none = { 0 };
     json_t *warnings = json_array();
     nset_movie_input in = { 0 };
-    bool known = false;
+    const nset_movie_reader *r = NULL;
+    bool is = false;
 
     if (nset_movie_input_init(&in, &path, 1, &none, warnings, NULL) == NSET_OK && (in.n || in.folder))
-        for (size_t i = 0; i < N_READERS && !known; i++)
-            known = readers[i]->knows(&in);
+        for (size_t i = 0; i < N_READERS && !r; i++)
+            r = readers[i]->knows(&in) ? readers[i] : NULL;
+    is = r && (!r->is_movie || r->is_movie(&in));
     nset_movie_input_fini(&in);
     json_decref(warnings);
-    return known;
+    return is;
 }

@@ -14,6 +14,12 @@
 
 typedef struct nset_movie nset_movie;
 
+enum {
+    NSET_FRAME_FULL,   /* or not read yet */
+    NSET_FRAME_PARTLY, /* some pixels are no numbers */
+    NSET_FRAME_EMPTY   /* all pixels are one number, or none is a number */
+};
+
 struct nset_movie { /* first member of each reader and each stage */
     const char *format;
     int64_t n_frames;
@@ -23,9 +29,10 @@ struct nset_movie { /* first member of each reader and each stage */
     double rate_hz;  /* frames (volumes) a second; 0: not known */
     double pixel_um; /* 0: not known; of pixels that are not square the geometric mean of the two: */
     double pixel_height_um, pixel_width_um;
-    const char *dtype; /* of the file's samples */
-    json_t *facts;     /* array of {"name", "value", "from"}, owned by the reader */
-    json_t *warnings;  /* array of strings */
+    const char *dtype;  /* of the file's samples */
+    unsigned char *met; /* (n_frames) NSET_FRAME_... of frames that were read; NULL: not watched */
+    json_t *facts;      /* array of {"name", "value", "from"}, owned by the reader */
+    json_t *warnings;   /* array of strings */
     /* frame (height, width) := frame index, in counts. Pixels that are no numbers are given the mean of the others; a
      * frame without any number is all 0. Errors: NSET_ERR_ARG (index), NSET_ERR_FORMAT naming file and page,
      * NSET_ERR_NOMEM. */
@@ -52,6 +59,9 @@ typedef struct nset_movie_options { /* zero or NULL: not said */
 nset_status nset_movie_open(
     nset_movie **out, const char *const *paths, size_t n_paths, const nset_movie_options *options, nset_error *err);
 void nset_movie_close(nset_movie *m); /* NULL is legal */
+
+/* text (room) := the frames read so far that are of a kind, "3, 7, 9 and 4 more"; returns how many. */
+size_t nset_movie_met(const nset_movie *m, int kind, char *text, size_t room);
 
 /* Is path a movie by its name or its first bytes? Folders and files of recordings are not. */
 bool nset_is_movie(const char *path);

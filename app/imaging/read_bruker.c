@@ -403,4 +403,4 @@ static nset_status read_bruker(nset_movie_layout *l, const nset_movie_input *in,
     return status;
 }
 
-const nset_movie_reader nset_movie_bruker = { "bruker", knows, read_bruker };
+const nset_movie_reader nset_movie_bruker = { "bruker", knows, read_bruker, NULL };

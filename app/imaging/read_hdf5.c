@@ -12,7 +12,8 @@ enum { MOST_DEPTH = 6, MOST_OBJECTS = 4096, PATH_BYTES = 512, SHOWN = 8 };
 static bool knows(const nset_movie_input *in)
 {
     return in->n == 1 && (!memcmp(in->head, "\211HDF", 4) || nset_path_ends(in->path[0], ".h5") ||
-                             nset_path_ends(in->path[0], ".hdf5"));
+                             nset_path_ends(in->path[0], ".hdf5") ||
+                             (nset_path_ends(in->path[0], ".mat") && H5Fis_hdf5(in->path[0]) > 0));
 }
 
 typedef struct search {
@@ -139,4 +140,23 @@ static nset_status read_hdf5(nset_movie_layout *l, const nset_movie_input *in, n
     return nset_h5_movie(l, file, data, &axes, in->path[0], err);
 }
 
-const nset_movie_reader nset_movie_hdf5 = { "hdf5", knows, read_hdf5 };
+/* Recordings are HDF5 too: NWB without a series of pictures, and makers' files of arrays of one and two axes. */
+static bool is_movie(const nset_movie_input *in)
+{
+    search *s = nset_calloc(1, sizeof *s);
+    char kind[64] = "";
+    hsize_t at = 0;
+    bool is = false;
+    hid_t file;
+
+    if (s && nset_h5_open(&file, in->path[0], NULL) == NSET_OK) {
+        nset_h5_text(kind, sizeof kind, file, "neurodata_type");
+        H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, &at, look, s);
+        is = s->n > 0 && strcmp(kind, "NWBFile") != 0;
+        H5Fclose(file);
+    }
+    nset_free(s);
+    return is;
+}
+
+const nset_movie_reader nset_movie_hdf5 = { "hdf5", knows, read_hdf5, is_movie };

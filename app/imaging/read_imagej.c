@@ -210,4 +210,4 @@ static nset_status read_imagej(nset_movie_layout *l, const nset_movie_input *in,
     return status == NSET_OK ? read_first(l, in, err) : status;
 }
 
-const nset_movie_reader nset_movie_imagej = { "imagej", knows, read_imagej };
+const nset_movie_reader nset_movie_imagej = { "imagej", knows, read_imagej, NULL };

@@ -272,4 +272,4 @@ static nset_status read_micromanager(nset_movie_layout *l, const nset_movie_inpu
     return status;
 }
 
-const nset_movie_reader nset_movie_micromanager = { "micromanager", knows, read_micromanager };
+const nset_movie_reader nset_movie_micromanager = { "micromanager", knows, read_micromanager, NULL };

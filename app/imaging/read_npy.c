@@ -190,4 +190,12 @@ static nset_status read_npy(nset_movie_layout *l, const nset_movie_input *in, ns
     return nset_movie_append(l, &(nset_axes){ a.size[0], (size_t)a.size[2], (size_t)a.size[1], "CZT" }, 0, path, err);
 }
 
-const nset_movie_reader nset_movie_npy = { "npy", knows, read_npy };
+/* Two axes are samples of channels, or one frame: a recording. */
+static bool is_movie(const nset_movie_input *in)
+{
+    nset_npy_header h;
+
+    return nset_npy_header_read(&h, in->path[0], NULL) == NSET_OK && h.n_axes > 2;
+}
+
+const nset_movie_reader nset_movie_npy = { "npy", knows, read_npy, is_movie };

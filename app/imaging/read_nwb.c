@@ -302,4 +302,4 @@ static nset_status read_nwb(nset_movie_layout *l, const nset_movie_input *in, ns
     return status;
 }
 
-const nset_movie_reader nset_movie_nwb = { "nwb", knows, read_nwb };
+const nset_movie_reader nset_movie_nwb = { "nwb", knows, read_nwb, NULL };

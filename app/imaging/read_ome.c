@@ -220,4 +220,4 @@ static nset_status read_ome(nset_movie_layout *l, const nset_movie_input *in, ns
     return status;
 }
 
-const nset_movie_reader nset_movie_ome = { "ome", knows, read_ome };
+const nset_movie_reader nset_movie_ome = { "ome", knows, read_ome, NULL };

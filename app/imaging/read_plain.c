@@ -97,4 +97,4 @@ static nset_status read_plain(nset_movie_layout *l, const nset_movie_input *in, 
     return nset_movie_append(l, &axes, 0, in->path[0], err);
 }
 
-const nset_movie_reader nset_movie_plain = { "tiff", knows, read_plain };
+const nset_movie_reader nset_movie_plain = { "tiff", knows, read_plain, NULL };

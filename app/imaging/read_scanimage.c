@@ -292,4 +292,4 @@ static nset_status read_scanimage(nset_movie_layout *l, const nset_movie_input *
     return lay_out(l, in, &s, err);
 }
 
-const nset_movie_reader nset_movie_scanimage = { "scanimage", knows, read_scanimage };
+const nset_movie_reader nset_movie_scanimage = { "scanimage", knows, read_scanimage, NULL };

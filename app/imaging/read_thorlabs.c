@@ -409,4 +409,4 @@ static nset_status read_thorlabs(nset_movie_layout *l, const nset_movie_input *i
     return status;
 }
 
-const nset_movie_reader nset_movie_thorlabs = { "thorlabs", knows, read_thorlabs };
+const nset_movie_reader nset_movie_thorlabs = { "thorlabs", knows, read_thorlabs, NULL };

@@ -27,3 +27,15 @@ nothing_left "$tmp/cutout"
 printf 'no movie' >"$tmp/no.tif"
 expect 3 'no.tif' "$neuroset" segment "$tmp/no.tif" -o "$tmp/noout" -q
 nothing_left "$tmp/noout"
+
+# channels, planes and cut files: what is read is said, what is not there is an error until it is asked for
+head -c 20000 "$tmp/movie/movie.tif" >"$tmp/short.tif"
+expect 3 'allow-missing' "$neuroset" segment "$tmp/short.tif" -o "$tmp/shortout" -q
+segment "$tmp/short.tif" -o "$tmp/shortout" --allow-missing
+grep -q 'are used' "$tmp/shortout/run.json" || fail 'a cut file is not said to be one'
+expect 2 'channel' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/c9" --channel 9 -q
+expect 2 'plane' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/p9" --plane 9 -q
+"$neuroset" info "$tmp/movie/movie.tif" >"$tmp/info"
+for fact in frames channels planes height width dtype; do
+    grep -q "^  $fact .* from " "$tmp/info" || fail "info does not say where $fact came from"
+done

@@ -462,6 +462,18 @@ static bool is_movie(const char *name, json_t *want)
     return false;
 }
 
+/* Recordings of electrodes share endings and containers with movies. */
+static void check_recordings(void)
+{
+    static const char *const recordings[] = { "ephys/nwb/locust_plain_offset.nwb",
+        "ephys/phy/phy_data_template/amplitudes.npy", "calcium/tiff/made/npy/f64_2d.npy", "ephys" };
+    char path[4096];
+
+    for (size_t i = 0; i < sizeof recordings / sizeof *recordings; i++)
+        if (nset_is_movie(golden_path(path, sizeof path, "%s", recordings[i])))
+            fail(recordings[i], "taken for a movie", "");
+}
+
 int main(int argc, char **argv)
 {
     json_t *root = load_expected(), *want;
@@ -472,6 +484,7 @@ int main(int argc, char **argv)
     json_object_foreach(get(root, "files", NULL), name,
         want) if (is_movie(name, want) && (argc < 2 || strstr(name, argv[1]))) check(name, want);
     json_decref(root);
+    check_recordings();
     printf("%d read, %d refused; %d frames are the truth, %d checksums and %d numbers compared; %d failures\n", n_read,
         n_refused, n_truth, n_checksums, n_numbers, failures);
     return failures != 0;

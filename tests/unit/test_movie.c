@@ -174,6 +174,7 @@ END_TEST
 START_TEST(pixels_that_are_no_numbers_are_the_mean_of_the_others)
 {
     const float f32[12] = { 1, NAN, 3, 8, NAN, NAN, INFINITY, NAN, 5, 6, 7, 8 };
+    char list[64];
     float x[4];
     nset_movie *m;
 
@@ -186,6 +187,10 @@ START_TEST(pixels_that_are_no_numbers_are_the_mean_of_the_others)
     ck_assert_int_eq(m->read(m, x, 1, NULL), NSET_OK);
     for (int i = 0; i < 4; i++)
         ck_assert_float_eq(x[i], 0);
+    ck_assert_int_eq(nset_movie_met(m, NSET_FRAME_PARTLY, list, sizeof list), 1);
+    ck_assert_str_eq(list, "0");
+    ck_assert_int_eq(nset_movie_met(m, NSET_FRAME_EMPTY, list, sizeof list), 1);
+    ck_assert_str_eq(list, "1");
     nset_movie_close(m);
     drop_folder();
 }
@@ -328,6 +333,44 @@ START_TEST(folders_leave_out_what_is_no_frame)
 }
 END_TEST
 
+/* Micro-Manager's folder: time, channel, depth in the names; the metadata lack their last brace. */
+START_TEST(names_of_files_tell_time_channel_and_depth)
+{
+    static const char metadata[] =
+        "{\"Summary\": {\"PixelSize_um\": 0.65, \"Interval_ms\": 50},\n\"FrameKey-0-0-0\": {}\n";
+    uint16_t numbers[4] = { 0 };
+    float x[4];
+    nset_movie *m;
+    int fd;
+
+    make_folder();
+    for (int t = 0; t < 3; t++)
+        for (int c = 0; c < 2; c++)
+            for (int z = 0; z < 2; z++) {
+                char name[64];
+                snprintf(name, sizeof name, "img_%09d_%s_%03d.tif", t, c ? "mCherry" : "GFP_low", z);
+                numbers[1] = (uint16_t)(100 * t + 10 * c + z);
+                write_rows(name, 1, 16, 1, numbers);
+            }
+    fd = create("metadata.txt");
+    put(fd, 0, metadata, sizeof metadata - 1);
+    close(fd);
+    m = open_movie(folder, &(nset_movie_options){ .channel = "mcherry", .plane = 2 });
+    ck_assert_str_eq(m->format, "micromanager");
+    ck_assert(m->n_frames == 3 && m->n_channels == 2 && m->n_planes == 2 && m->channel == 1 && m->plane == 1);
+    ck_assert_double_eq(m->rate_hz, 20);
+    ck_assert_double_eq(m->pixel_um, .65);
+    ck_assert_int_eq(m->read(m, x, 2, NULL), NSET_OK);
+    ck_assert_float_eq(x[1], 211);
+    nset_movie_close(m);
+    ck_assert_int_eq(unlink(in_folder("img_000000001_GFP_low_000.tif")), 0);
+    m = open_movie(folder, NULL);
+    ck_assert_int_eq(m->n_frames, 2);
+    nset_movie_close(m);
+    drop_folder();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("movie");
@@ -343,6 +386,7 @@ int main(void)
     tcase_add_test(t, a_chain_that_lost_its_upper_bits_is_followed);
     tcase_add_test(t, threads_read_different_frames_at_once);
     tcase_add_test(t, folders_leave_out_what_is_no_frame);
+    tcase_add_test(t, names_of_files_tell_time_channel_and_depth);
     suite_add_tcase(suite, t);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
