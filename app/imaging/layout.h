@@ -36,6 +36,7 @@ typedef struct nset_movie_layout {
 
     double rate_hz; /* 0: not known */
     double pixel_height_um, pixel_width_um;
+    const char *shape_from;             /* what told sides and type, NULL: TIFF tags or the dataset */
     const char *rate_from, *pixel_from; /* static texts */
     json_t *facts, *warnings;
 } nset_movie_layout;

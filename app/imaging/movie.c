@@ -213,11 +213,12 @@ static void common_facts(file_movie *m, const nset_movie_input *in)
     const nset_movie *b = &m->base;
     nset_movie_layout *l = &m->l;
     const nset_movie_options *o = in->options;
-    const char *tags = l->pictures ? "shape of the dataset" : l->pages.page[0].ifd == 0 ? "the file" : "TIFF tags";
+    const char *tags = l->shape_from ? l->shape_from : l->pictures ? "shape of the dataset" : "TIFF tags";
 
     nset_movie_fact(l, "format", "the file", "%s", l->format);
     if (!has_fact(l, "files"))
-        nset_movie_fact(l, "files", in->folder ? "the folder" : "the command line", "%zu", in->n);
+        nset_movie_fact(
+            l, "files", in->folder ? "the folder" : "the command line", "%zu", l->pictures ? in->n : l->pages.n_files);
     if (!has_fact(l, "frames"))
         nset_movie_fact(
             l, "frames", l->pictures ? "shape of the dataset" : "pages of the file", "%lld", (long long)b->n_frames);

@@ -184,6 +184,7 @@ static nset_status read_npy(nset_movie_layout *l, const nset_movie_input *in, ns
     if (s.st_size > a.data + a.size[0] * n * frame)
         nset_movie_warn(l, "%s: %lld bytes behind the array are not used", path,
             (long long)(s.st_size - a.data - a.size[0] * n * frame));
+    l->shape_from = "the NumPy header";
     nset_movie_fact(l, "frames", from, "%lld", (long long)a.size[0]);
     nset_movie_fact(l, "channels", from, "%lld", (long long)a.size[2]);
     nset_movie_fact(l, "planes", from, "%lld", (long long)a.size[1]);

@@ -12,7 +12,7 @@
 #include "imaging/movie_input.h"
 #include "results/small_files.h"
 
-enum { MOST_DEPTH = 6, MOST_OBJECTS = 4096, PATH_BYTES = 512, SHOWN = 8, MOST_TIMES = 1 << 28, MOST_FILES = 100000 };
+enum { MOST_DEPTH = 6, MOST_OBJECTS = 4096, PATH_BYTES = 512, SHOWN = 8, MOST_TIMES = 1 << 24, MOST_FILES = 100000 };
 
 static bool is_nwb(hid_t file)
 {

@@ -188,6 +188,7 @@ static nset_status lay_out_raw(nset_movie_layout *l, const experiment *e, const 
     for (int64_t t = 0, i = 0; t < n; t++)
         for (int64_t p = 0; p < z * c; p++)
             l->picture[i++] = t * each + p;
+    l->shape_from = "Experiment.xml";
     l->n_frames = n;
     l->n_channels = (size_t)c;
     l->n_planes = (size_t)z;

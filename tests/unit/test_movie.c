@@ -11,7 +11,7 @@
 
 #include <neuroset/workers.h>
 
-#include "imaging/movie.h"
+#include "imaging/movie_input.h"
 
 static char folder[64];
 
@@ -371,6 +371,41 @@ START_TEST(names_of_files_tell_time_channel_and_depth)
 }
 END_TEST
 
+START_TEST(numbers_and_lines_of_headers)
+{
+    static const char text[] = "ImageJ=1.53\nframes=12\rSI.hX.rate = 3.5e1\nframesPerSlice=7\nunit=micron \nbad=x\n";
+    const char *end;
+    char word[16];
+    double x = 0;
+
+    ck_assert_double_eq(nset_number("1e-008", &end), 1e-8);
+    ck_assert_double_eq_tol(nset_number("-6.3107e-05]", &end), -6.3107e-5, 1e-18);
+    ck_assert_str_eq(end, "]");
+    ck_assert_double_eq(nset_number("30.0141", &end), 30.0141);
+    nset_number("-", &end);
+    ck_assert_str_eq(end, "-");
+    ck_assert(nset_keyed_number(&x, text, "frames") && x == 12);
+    ck_assert(nset_keyed_number(&x, text, "SI.hX.rate") && x == 35);
+    ck_assert(!nset_keyed_number(&x, text, "bad") && !nset_keyed_number(&x, text, "rate"));
+    ck_assert(nset_keyed_text(word, sizeof word, text, "unit"));
+    ck_assert_str_eq(word, "micron");
+    ck_assert_double_eq(nset_length_um(word), 1);
+    ck_assert_double_eq(nset_length_um("pixel"), 0);
+    ck_assert_double_eq(nset_time_s("ms"), 1e-3);
+}
+END_TEST
+
+START_TEST(names_sort_by_their_numbers)
+{
+    ck_assert_int_lt(nset_natural_order("frame2", "frame10"), 0);
+    ck_assert_int_lt(nset_natural_order("a9b1", "a10b0"), 0);
+    ck_assert_int_lt(nset_natural_order("a01", "a1"), 0);
+    ck_assert_int_eq(nset_natural_order("a1", "a1"), 0);
+    ck_assert_int_lt(nset_natural_order("x99999999999999999999998", "x99999999999999999999999"), 0);
+    ck_assert_int_gt(nset_natural_order("b", "a100"), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("movie");
@@ -387,6 +422,8 @@ int main(void)
     tcase_add_test(t, threads_read_different_frames_at_once);
     tcase_add_test(t, folders_leave_out_what_is_no_frame);
     tcase_add_test(t, names_of_files_tell_time_channel_and_depth);
+    tcase_add_test(t, numbers_and_lines_of_headers);
+    tcase_add_test(t, names_sort_by_their_numbers);
     suite_add_tcase(suite, t);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
