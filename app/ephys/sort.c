@@ -360,7 +360,7 @@ static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
             status = leave(s, i, err);
     if (status != NSET_OK)
         return status;
-    nset_progress_begin("measure", (double)s->n_learn, "segments");
+    nset_progress_begin("measure", (double)s->n_all, "segments");
     status = nset_units_make(out, s->w, &s->recording->probe, &s->matches, &s->templates, s->learn, s->n_learn, err);
     nset_matches_fini(&s->matches);
     tell(s, "measure", 0);

@@ -11,54 +11,71 @@
 #include "ephys/measures.h"
 #include "ephys/measures_cluster.h"
 #include "ephys/measures_more.h"
+#include "ephys/places.h"
 
 enum { MOST_SNIPPETS = 100 };
-#define AROUND_UM 80. /* channels whose sizes place a unit */
 
-/* ---- templates in microvolts ---- */
+/* ---- templates in microvolts, places of spikes ---- */
 
 typedef struct mean_room {
     nset_sorting *s;
     size_t *stride, *seen, *taken; /* (n_units) every stride-th spike is taken */
+    nset_placer *placer;           /* (n_units) */
     float *x;                      /* (NSET_HOP, n_channels) */
 } mean_room;
 
 static void add_snippet(nset_sorting *s, size_t unit, const float *x, size_t at)
 {
     float *to = s->templates + unit * s->template_length * s->n_channels;
-    const float *from = x + (at - s->template_pre) * s->n_channels;
+    const float *from = x + at * s->n_channels;
 
     for (size_t k = 0; k < s->template_length * s->n_channels; k++)
         to[k] += from[k];
 }
 
+/* Spikes from the i-th on that lie in a segment: their places, and with take the means of those wholly in it. */
+static size_t go_through(mean_room *r, size_t i, int64_t start, size_t length, bool take)
+{
+    nset_sorting *s = r->s;
+
+    for (; i < s->n_spikes && s->spikes[i].sample < start + (int64_t)length; i++) {
+        nset_spike *spike = &s->spikes[i];
+        size_t u = (size_t)spike->unit;
+        int64_t at = spike->sample - start - (int64_t)s->template_pre;
+        double x, y;
+        nset_placer_place(&r->placer[u], &x, &y, r->x, length, s->n_channels, at);
+        spike->x_um = (float)x;
+        spike->y_um = (float)y;
+        if (take && at >= 0 && at + (int64_t)s->template_length <= (int64_t)length &&
+            r->seen[u]++ % r->stride[u] == 0) {
+            add_snippet(s, u, r->x, (size_t)at);
+            r->taken[u]++;
+        }
+    }
+    return i;
+}
+
+/* Reads every segment; means are of those listed (n_segments, ascending). */
 static nset_status mean_templates(
     mean_room *r, nset_whitened *w, const int64_t *segments, size_t n_segments, nset_error *err)
 {
     nset_sorting *s = r->s;
     nset_status status = NSET_OK;
-    size_t i = 0;
+    size_t i = 0, listed = 0;
 
     for (size_t u = 0; u < s->n_units; u++)
         r->stride[u] = s->units[u].n_spikes / MOST_SNIPPETS + 1;
-    for (size_t g = 0; g < n_segments && status == NSET_OK; g++) {
-        int64_t start = segments[g] * NSET_HOP;
-        int64_t length = (int64_t)nset_whitened_segment_length(w, segments[g]);
+    for (int64_t g = 0; g < nset_whitened_segments(w) && status == NSET_OK; g++) {
+        size_t length = nset_whitened_segment_length(w, g);
+        bool take = listed < n_segments && segments[listed] == g;
         if (nset_cancelled())
             return nset_fail_cancelled(err);
-        status = nset_whitened_band(w, r->x, segments[g], err);
-        while (i < s->n_spikes && s->spikes[i].sample < start)
-            i++;
-        for (; i < s->n_spikes && s->spikes[i].sample < start + length && status == NSET_OK; i++) {
-            size_t u = (size_t)s->spikes[i].unit;
-            int64_t at = s->spikes[i].sample - start;
-            if (at < (int64_t)s->template_pre || at - (int64_t)s->template_pre + (int64_t)s->template_length > length)
-                continue;
-            if (r->seen[u]++ % r->stride[u] == 0) {
-                add_snippet(s, u, r->x, (size_t)at);
-                r->taken[u]++;
-            }
+        if (i < s->n_spikes && s->spikes[i].sample < g * NSET_HOP + (int64_t)length) {
+            status = nset_whitened_band(w, r->x, g, err);
+            if (status == NSET_OK)
+                i = go_through(r, i, g * NSET_HOP, length, take);
         }
+        listed += take;
         nset_progress_at((double)(g + 1));
     }
     for (size_t u = 0; u < s->n_units; u++)
@@ -67,12 +84,11 @@ static nset_status mean_templates(
     return status;
 }
 
-/* ---- places and sizes ---- */
+/* ---- sizes ---- */
 
-static void place_unit(nset_sorting *s, nset_unit *u, const nset_probe *probe, const float *noise_uv)
+static void size_unit(nset_sorting *s, nset_unit *u, const float *noise_uv)
 {
     const float *w = s->templates + (size_t)u->id * s->template_length * s->n_channels;
-    double sum = 0, x = 0, y = 0;
     float extreme = 0;
 
     for (size_t k = 0; k < s->template_length; k++)
@@ -83,22 +99,6 @@ static void place_unit(nset_sorting *s, nset_unit *u, const nset_probe *probe, c
             }
     u->amplitude_uv = (double)extreme;
     u->snr = noise_uv[u->channel] > 0 ? (double)(extreme / noise_uv[u->channel]) : NAN;
-    for (size_t c = 0; c < s->n_channels; c++) {
-        double low = 0, high = 0, size;
-        if (probe->shank[c] != probe->shank[u->channel] ||
-            hypot(probe->x_um[c] - probe->x_um[u->channel], probe->y_um[c] - probe->y_um[u->channel]) > AROUND_UM)
-            continue;
-        for (size_t k = 0; k < s->template_length; k++) {
-            low = fmin(low, (double)w[k * s->n_channels + c]);
-            high = fmax(high, (double)w[k * s->n_channels + c]);
-        }
-        size = (high - low) * (high - low);
-        sum += size;
-        x += size * probe->x_um[c];
-        y += size * probe->y_um[c];
-    }
-    u->x_um = sum > 0 ? x / sum : probe->x_um[u->channel];
-    u->y_um = sum > 0 ? y / sum : probe->y_um[u->channel];
 }
 
 /* Distance in noise sd to the nearest other template, unaligned. */
@@ -239,14 +239,12 @@ static nset_status finish_units(nset_sorting *s, nset_whitened *w, const nset_pr
     for (size_t k = 0; k < s->n_units; k++) {
         nset_unit *u = &s->units[k];
         double confidence = 0;
-        place_unit(s, u, probe, nset_whitened_noise_uv(w));
+        size_unit(s, u, nset_whitened_noise_uv(w));
         for (size_t i = 0; i < s->n_spikes; i++) {
             nset_spike *spike = &s->spikes[i];
             if (spike->unit != u->id)
                 continue;
             spike->amplitude_uv *= (float)u->amplitude_uv;
-            spike->x_um = (float)u->x_um;
-            spike->y_um = (float)u->y_um;
             confidence += (double)spike->probability / (double)u->n_spikes;
         }
         if ((status = nset_unit_measure(u, s, err)) != NSET_OK)
@@ -257,6 +255,22 @@ static nset_status finish_units(nset_sorting *s, nset_whitened *w, const nset_pr
     if ((status = nset_sorting_measure_more(s, err)) != NSET_OK)
         return status;
     return nset_sorting_measure_clusters(s, probe, w, segments, n_segments, err);
+}
+
+static nset_status make_placers(nset_placer *placer, size_t n_units, const nset_probe *probe, const nset_templates *t,
+    const rank *r, nset_error *err)
+{
+    float *shape = nset_calloc(t->length, sizeof *shape);
+    nset_status status = shape ? NSET_OK : nset_fail_oom(err, t->length, sizeof *shape);
+
+    for (size_t k = 0; k < n_units && status == NSET_OK; k++) {
+        size_t home = t->home[r[k].index];
+        for (size_t i = 0; i < t->length; i++)
+            shape[i] = t->data[(r[k].index * t->length + i) * t->n_channels + home];
+        status = nset_placer_init(&placer[k], probe, home, shape, t->length, err);
+    }
+    nset_free(shape);
+    return status;
 }
 
 static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
@@ -284,10 +298,14 @@ static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *pro
     }
     if (m->n)
         qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
-    if ((status = mean_templates(room, w, segments, n_segments, err)) != NSET_OK)
+    if ((status = make_placers(room->placer, s->n_units, probe, t, r, err)) != NSET_OK ||
+        (status = mean_templates(room, w, segments, n_segments, err)) != NSET_OK)
         return status;
-    for (size_t k = 0; k < s->n_units; k++)
+    for (size_t k = 0; k < s->n_units; k++) {
+        nset_placer_place(&room->placer[k], &s->units[k].x_um, &s->units[k].y_um, s->templates + k * size,
+            s->template_length, s->n_channels, 0);
         align_unit(s, (int32_t)k);
+    }
     if (m->n)
         qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
     return finish_units(s, w, probe, t, r, segments, n_segments, err);
@@ -303,10 +321,11 @@ nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_pro
         .stride = nset_calloc(t->n, sizeof(size_t)),
         .seen = nset_calloc(t->n, sizeof(size_t)),
         .taken = nset_calloc(t->n, sizeof(size_t)),
+        .placer = nset_calloc(t->n, sizeof(nset_placer)),
         .x = nset_calloc(NSET_HOP * probe->n_channels, sizeof(float)) };
     nset_status status;
 
-    if (!s || !number || !r || !room.stride || !room.seen || !room.taken || !room.x) {
+    if (!s || !number || !r || !room.stride || !room.seen || !room.taken || !room.placer || !room.x) {
         status = nset_fail_oom(err, NSET_HOP * probe->n_channels, sizeof(float));
     } else {
         s->rate_hz = nset_whitened_rate(w);
@@ -325,6 +344,9 @@ nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_pro
     nset_free(room.stride);
     nset_free(room.seen);
     nset_free(room.taken);
+    for (size_t k = 0; room.placer && k < t->n; k++)
+        nset_placer_fini(&room.placer[k]);
+    nset_free(room.placer);
     nset_free(room.x);
     return status;
 }
