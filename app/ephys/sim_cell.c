@@ -7,6 +7,8 @@
 
 #define STEP_UM 15.
 #define PI 3.14159265358979323846
+#define ENOUGH_HZ 20000. /* a rate that holds what the narrowest spikes have */
+#define CUT .4           /* of a lower rate: where its converter's low-pass stands */
 enum { MAX_BRANCHES = 9, MAX_SOURCES = 120 };
 
 typedef struct branch {
@@ -252,6 +254,36 @@ static void cut_window(sim_cell *cell, const float *current, size_t n, size_t pe
         }
 }
 
+nset_status sim_cell_limit_band(sim_cell *cell, const sim_grid *g, nset_error *err)
+{
+    enum { REACH = 4 * SIM_PHASES };
+    double weight[2 * REACH + 1], sum = 0;
+    float *row;
+
+    if (g->rate_hz >= ENOUGH_HZ)
+        return NSET_OK;
+    if (!(row = nset_calloc(g->n_fine, sizeof *row)))
+        return nset_fail_oom(err, g->n_fine, sizeof *row);
+    for (int k = -REACH; k <= REACH; k++) {
+        double at = 2 * PI * CUT * k / SIM_PHASES;
+        weight[k + REACH] = (k ? sin(at) / at : 1) * (.5 + .5 * cos(PI * k / (REACH + 1)));
+        sum += weight[k + REACH];
+    }
+    for (size_t q = 0; q < 2 * cell->n_sources; q++) {
+        float *current = cell->current + q * g->n_fine;
+        memcpy(row, current, g->n_fine * sizeof *row);
+        for (int i = 0; i < (int)g->n_fine; i++) {
+            double value = 0;
+            for (int k = -REACH; k <= REACH; k++)
+                if (i + k >= 0 && i + k < (int)g->n_fine)
+                    value += weight[k + REACH] / sum * (double)row[i + k];
+            current[i] = (float)value;
+        }
+    }
+    nset_free(row);
+    return NSET_OK;
+}
+
 static void draw_shape(shape *s, nset_random *r)
 {
     double kind = nset_random_uniform(r);
@@ -295,6 +327,7 @@ nset_status sim_cell_make(sim_cell *cell, nset_random *r, const sim_grid *g, dou
         goto done;
     }
     cut_window(cell, current, n, peak, g, between(r, 1.08, 1.25));
+    status = sim_cell_limit_band(cell, g, err);
 
 done:
     nset_free(current);

@@ -290,6 +290,7 @@ nset_status sim_library_cell(
         cell->scale = 1;
         place_rows(cell, &m, r);
         fill_rows(cell, &m, g, 1.08 + .17 * nset_random_uniform(r));
+        status = sim_cell_limit_band(cell, g, err);
         most = largest_near(cell, fine);
         cell->scale = most > 0 ? 1 / most : 1;
     }

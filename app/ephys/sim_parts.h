@@ -42,6 +42,9 @@ typedef struct sim_cell {
 /* A random cell depth_um above the contacts, its largest potential -1 (or 1) somewhere near. */
 nset_status sim_cell_make(sim_cell *cell, nset_random *r, const sim_grid *grid, double depth_um, nset_error *err);
 void sim_cell_free(sim_cell *cell);
+/* Low-pass in front of a converter below 20 kHz, without which a spike would look another between other samples: for
+ * both makers of cells, on what they have made. Errors: NSET_ERR_NOMEM. */
+nset_status sim_cell_limit_band(sim_cell *cell, const sim_grid *grid, nset_error *err);
 /* out (n_fine) := scaled potential at a contact (x, y) from the cell's origin; widened: 0 or 1. */
 void sim_cell_at(float *out, const sim_cell *cell, double x_um, double y_um, int widened);
 

@@ -351,6 +351,12 @@ static size_t pick_up(sorter *s)
     return 0;
 }
 
+/* Microvolts of a step of the converter; 0: there is none, or channels differ. */
+static double count_uv(const nset_recording *r)
+{
+    return r->dtype && strstr(r->dtype, "int") ? fabs(r->gain_uv) : 0;
+}
+
 static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
 {
     nset_status status = NSET_OK;
@@ -361,7 +367,8 @@ static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
     if (status != NSET_OK)
         return status;
     nset_progress_begin("measure", (double)s->n_all, "segments");
-    status = nset_units_make(out, s->w, &s->recording->probe, &s->matches, &s->templates, s->learn, s->n_learn, err);
+    status = nset_units_make(
+        out, s->w, &s->recording->probe, &s->matches, &s->templates, s->learn, s->n_learn, count_uv(s->recording), err);
     nset_matches_fini(&s->matches);
     tell(s, "measure", 0);
     return status;
@@ -376,7 +383,7 @@ static nset_status empty_sorting(sorter *s, nset_sorting **out, nset_error *err)
     status = nset_templates_init(&s->templates, 0, nset_whitened_channels(s->w), nset_whitened_rate(s->w), err);
     keep_facts(s);
     return status != NSET_OK ? status
-                             : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, err);
+                             : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, 0, err);
 }
 
 nset_status nset_sort(nset_sorting **out, json_t *facts, const nset_recording *recording,

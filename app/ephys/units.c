@@ -231,6 +231,58 @@ static void align_unit(nset_sorting *s, int32_t unit)
         }
 }
 
+/* Moves what is of unit k to the place of unit `to`. */
+static void renumber_unit(nset_sorting *s, rank *r, size_t k, size_t to)
+{
+    size_t size = s->template_length * s->n_channels;
+
+    s->units[to] = s->units[k];
+    s->units[to].id = (int32_t)to;
+    r[to] = r[k];
+    memmove(s->templates + to * size, s->templates + k * size, size * sizeof *s->templates);
+    memmove(s->templates_whitened + to * size, s->templates_whitened + k * size, size * sizeof *s->templates_whitened);
+}
+
+/* Is it larger than a step of the converter, as far as is known? */
+static bool is_resolved(const nset_unit *u, double count_uv)
+{
+    return u->amplitude_uv <= 0 || u->amplitude_uv >= count_uv;
+}
+
+static int32_t new_id(const nset_sorting *s, int32_t id, double count_uv)
+{
+    int32_t now = 0;
+
+    if (id < 0 || !is_resolved(&s->units[id], count_uv))
+        return -1;
+    for (int32_t k = 0; k < id; k++)
+        now += is_resolved(&s->units[k], count_uv);
+    return now;
+}
+
+static void drop_unresolved(nset_sorting *s, rank *r, double count_uv)
+{
+    size_t n = 0, n_spikes = 0;
+
+    for (size_t k = 0; k < s->n_units; k++)
+        n += is_resolved(&s->units[k], count_uv);
+    if (n == s->n_units)
+        return;
+    for (size_t i = 0; i < s->n_spikes; i++) {
+        nset_spike spike = s->spikes[i];
+        spike.unit = new_id(s, spike.unit, count_uv);
+        spike.second = new_id(s, spike.second, count_uv);
+        if (spike.unit >= 0)
+            s->spikes[n_spikes++] = spike;
+    }
+    s->n_spikes = n_spikes;
+    n = 0;
+    for (size_t k = 0; k < s->n_units; k++)
+        if (is_resolved(&s->units[k], count_uv))
+            renumber_unit(s, r, k, n++);
+    s->n_units = n;
+}
+
 static nset_status finish_units(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_templates *t,
     const rank *r, const int64_t *segments, size_t n_segments, nset_error *err)
 {
@@ -239,7 +291,6 @@ static nset_status finish_units(nset_sorting *s, nset_whitened *w, const nset_pr
     for (size_t k = 0; k < s->n_units; k++) {
         nset_unit *u = &s->units[k];
         double confidence = 0;
-        size_unit(s, u, nset_whitened_noise_uv(w));
         for (size_t i = 0; i < s->n_spikes; i++) {
             nset_spike *spike = &s->spikes[i];
             if (spike->unit != u->id)
@@ -274,8 +325,8 @@ static nset_status make_placers(nset_placer *placer, size_t n_units, const nset_
 }
 
 static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
-    const nset_templates *t, const int32_t *number, const rank *r, mean_room *room, const int64_t *segments,
-    size_t n_segments, nset_error *err)
+    const nset_templates *t, const int32_t *number, rank *r, mean_room *room, const int64_t *segments,
+    size_t n_segments, double count_uv, nset_error *err)
 {
     size_t size = t->length * t->n_channels;
     nset_status status;
@@ -308,11 +359,14 @@ static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *pro
     }
     if (m->n)
         qsort(s->spikes, m->n, sizeof *s->spikes, by_sample);
+    for (size_t k = 0; k < s->n_units; k++)
+        size_unit(s, &s->units[k], nset_whitened_noise_uv(w));
+    drop_unresolved(s, r, count_uv);
     return finish_units(s, w, probe, t, r, segments, n_segments, err);
 }
 
 nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
-    const nset_templates *t, const int64_t *segments, size_t n_segments, nset_error *err)
+    const nset_templates *t, const int64_t *segments, size_t n_segments, double count_uv, nset_error *err)
 {
     nset_sorting *s = nset_calloc(1, sizeof *s);
     int32_t *number = nset_calloc(t->n, sizeof *number);
@@ -332,7 +386,7 @@ nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_pro
         s->n_samples = nset_whitened_samples(w);
         s->n_units = number_units(number, room.taken, t, m, probe, r);
         memset(room.taken, 0, t->n * sizeof *room.taken);
-        status = fill(s, w, probe, m, t, number, r, &room, segments, n_segments, err);
+        status = fill(s, w, probe, m, t, number, r, &room, segments, n_segments, count_uv, err);
     }
     if (status == NSET_OK) {
         *out = s;

@@ -7,8 +7,10 @@
 #include "ephys/templates.h"
 
 /* Units are numbered from the tip of the probe by place, then by template norm. Templates in microvolts are means of up
- * to 100 snippets a unit from the segments listed. Errors: NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
+ * to 100 snippets a unit from the segments listed. A unit smaller than count_uv, a step of the converter in microvolts
+ * (0: not known, or there is none), is what rounding makes of a slow signal, and is left out. Errors: NSET_ERR_NOMEM,
+ * NSET_ERR_CANCELLED. */
 nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
-    const nset_templates *t, const int64_t *segments, size_t n_segments, nset_error *err);
+    const nset_templates *t, const int64_t *segments, size_t n_segments, double count_uv, nset_error *err);
 
 #endif

