@@ -316,13 +316,9 @@ static nset_status simulate_recording(const settings *s, nset_error *err)
         return status;
     if (snprintf(prefix, sizeof prefix, "%s/%s", s->out, s->name ? s->name : "recording") >= (int)sizeof prefix)
         return nset_fail(err, NSET_ERR_ARG, "--out: the path is too long");
-    if ((double)s->common.memory > 0 && o.seconds * o.rate_hz * (double)o.n_channels * 8 > (double)s->common.memory)
-        nset_say("holds the recording in memory: %.1f GB", o.seconds * o.rate_hz * (double)o.n_channels * 8e-9);
     if ((status = nset_workers_create(&workers, (size_t)s->common.threads, err)) != NSET_OK)
         return status;
-    if ((status = nset_sim_make(&sim, &o, workers, err)) == NSET_OK)
-        status = nset_sim_write(sim, prefix, err);
-    if (status == NSET_OK)
+    if ((status = nset_sim_record(&sim, &o, prefix, workers, err)) == NSET_OK)
         printf("%s.bin: %zu channels, %.1f s at %.0f Hz, %zu units, %zu spikes\n", prefix, sim->n_channels, o.seconds,
             o.rate_hz, sim->n_units, sim->n_spikes);
     nset_sim_free(sim);

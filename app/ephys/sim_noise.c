@@ -9,6 +9,7 @@
 #define LOW_HZ 300.
 #define HIGH_HZ 6000.
 #define PI 3.14159265358979323846
+#define FADE_S .5 /* of one block's noise into the next one's */
 enum { PIECE = 1 << 14, TILE = 64, SLOW_STEP_HZ = 1000 };
 
 /* A length with small factors, even. */
@@ -44,7 +45,7 @@ typedef struct spectrum_job {
     float *row;         /* (C, n) */
     const float *shape; /* (m / 2 + 1) amplitude */
     size_t m, n;
-    uint64_t seed;
+    uint64_t seed, first_stream; /* first_stream: of channel 0 */
     const char *stream;
     char *failed; /* (C) */
 } spectrum_job;
@@ -58,7 +59,7 @@ static void fill_rows(void *ctx, size_t first, size_t last, size_t chunk)
 
     (void)chunk;
     for (size_t c = first; c < last; c++) {
-        nset_random r = nset_random_stream(j->seed, j->stream, c);
+        nset_random r = nset_random_stream(j->seed, j->stream, j->first_stream + c);
         if (!z || !x) {
             j->failed[c] = 1;
             continue;
@@ -79,12 +80,19 @@ static void fill_rows(void *ctx, size_t first, size_t last, size_t chunk)
 
 /* row (C, n) := independent noise with the amplitude spectrum shape of m / 2 + 1 bins. */
 static nset_status independent_rows(float *row, size_t n_channels, size_t n, const float *shape, size_t m,
-    uint64_t seed, const char *stream, nset_workers *workers, nset_error *err)
+    uint64_t seed, const char *stream, uint64_t first_stream, nset_workers *workers, nset_error *err)
 {
     fftwf_complex *z = nset_calloc(m / 2 + 1, sizeof *z);
     float *x = nset_calloc(m, sizeof *x);
     char *failed = nset_calloc(n_channels, 1);
-    spectrum_job j = { .row = row, .shape = shape, .m = m, .n = n, .seed = seed, .stream = stream, .failed = failed };
+    spectrum_job j = { .row = row,
+        .shape = shape,
+        .m = m,
+        .n = n,
+        .seed = seed,
+        .first_stream = first_stream,
+        .stream = stream,
+        .failed = failed };
     nset_status status = NSET_OK;
 
     if (z && x && failed)
@@ -192,26 +200,54 @@ typedef struct field {
     double rate_hz, low, high, reach_um, size; /* reach 0: independent channels */
 } field;
 
-static nset_status add_field(float *x, int64_t n, const nset_probe *p, const nset_sim_options *o, const field *f,
-    nset_workers *workers, nset_error *err)
+/* The first numbers of each row are faded in over what the block before left, of the same power at any time. */
+static void fade_in(float *row, size_t n_row, size_t n_channels, const float *tail, size_t n_tail)
+{
+    for (size_t c = 0; c < n_channels; c++)
+        for (size_t i = 0; i < n_tail && i < n_row; i++) {
+            double angle = .5 * PI * ((double)i + .5) / (double)n_tail;
+            float *v = row + c * n_row + i;
+            *v = (float)(sin(angle) * (double)*v + cos(angle) * (double)tail[c * n_tail + i]);
+        }
+}
+
+/* Takes the fade of the block before into row, and leaves its own beyond sample n behind. */
+static nset_status join_blocks(
+    float *row, size_t n_row, size_t n_channels, float **tail, size_t n_tail, const sim_block *b, nset_error *err)
+{
+    if (b->index > 0)
+        fade_in(row, n_row, n_channels, *tail, n_tail);
+    if (b->last)
+        return NSET_OK;
+    if (!*tail && !(*tail = nset_calloc(n_channels * n_tail, sizeof **tail)))
+        return nset_fail_oom(err, n_channels * n_tail, sizeof **tail);
+    for (size_t c = 0; c < n_channels; c++)
+        memcpy(*tail + c * n_tail, row + (c + 1) * n_row - n_tail - 2, n_tail * sizeof **tail); /* from sample n on */
+    return NSET_OK;
+}
+
+static nset_status add_field(float *x, const sim_block *b, float **tail, const nset_probe *p, const nset_sim_options *o,
+    const field *f, nset_workers *workers, nset_error *err)
 {
     double step = f->rate_hz / o->rate_hz;
-    size_t C = p->n_channels, n_row = (size_t)((double)n * step) + 2, m = good_length(n_row);
+    size_t C = p->n_channels, n_tail = (size_t)(FADE_S * f->rate_hz);
+    size_t n_row = (size_t)((double)b->n * step) + 2 + (b->last ? 0 : n_tail), m = good_length(n_row);
     float *shape = nset_calloc(m / 2 + 1, sizeof *shape), *row = nset_calloc(C * n_row, sizeof *row);
     double *root = nset_calloc(C * C, sizeof *root);
     nset_status status;
-    mix_job j = { x, row, f->reach_um > 0 ? root : NULL, C, (size_t)n, n_row, f->size, step };
+    mix_job j = { x, row, f->reach_um > 0 ? root : NULL, C, b->n, n_row, f->size, step };
 
     if (!shape || !row || !root) {
         status = nset_fail_oom(err, C * n_row, sizeof *row);
         goto done;
     }
     fill_shape(shape, m, f->rate_hz, f->s, f->low, f->high);
-    if ((status = independent_rows(row, C, n_row, shape, m, o->seed, f->stream, workers, err)) != NSET_OK)
+    status = independent_rows(row, C, n_row, shape, m, o->seed, f->stream, (uint64_t)b->index << 32, workers, err);
+    if (status != NSET_OK || (status = join_blocks(row, n_row, C, tail, n_tail, b, err)) != NSET_OK)
         goto done;
     if (f->reach_um > 0)
         correlation_root(root, p, f->reach_um);
-    nset_parallel_for(workers, (size_t)n, PIECE, mix_piece, &j);
+    nset_parallel_for(workers, b->n, PIECE, mix_piece, &j);
 
 done:
     nset_free(shape);
@@ -220,49 +256,79 @@ done:
     return status;
 }
 
-nset_status sim_noise_add(
-    float *x, int64_t n, const nset_probe *p, const nset_sim_options *o, nset_workers *workers, nset_error *err)
+void sim_noise_free(sim_noise *s)
+{
+    for (size_t i = 0; i < SIM_FIELDS; i++)
+        nset_free(s->tail[i]);
+    nset_free(s->line);
+    *s = (sim_noise){ 0 };
+}
+
+nset_status sim_noise_add(float *x, const sim_block *b, sim_noise *s, const nset_probe *p, const nset_sim_options *o,
+    nset_workers *workers, nset_error *err)
 {
     field white = { white_spectrum, "white", o->rate_hz, LOW_HZ, HIGH_HZ, 0, o->noise_uv * sqrt(1 - o->pink) };
     field pink = { pink_spectrum, "pink", o->rate_hz, LOW_HZ, HIGH_HZ, o->reach_um, o->noise_uv * sqrt(o->pink) };
-    nset_status status = add_field(x, n, p, o, &white, workers, err);
+    nset_status status = add_field(x, b, &s->tail[0], p, o, &white, workers, err);
 
     if (status == NSET_OK && o->pink > 0)
-        status = add_field(x, n, p, o, &pink, workers, err);
+        status = add_field(x, b, &s->tail[1], p, o, &pink, workers, err);
     return status;
 }
 
-static void add_line(float *x, int64_t n, size_t n_channels, const nset_sim_options *o)
+enum { HARMONICS = 4 };
+
+/* s->line (HARMONICS, C, 2) := the oscillators' states at sample 0. */
+static nset_status start_line(sim_noise *s, size_t n_channels, const nset_sim_options *o, nset_error *err)
 {
-    static const double part[] = { 1, .3, .5, .25 };
+    static const double part[HARMONICS] = { 1, .3, .5, .25 };
     nset_random r = nset_random_stream(o->seed, "line", 0);
 
-    for (size_t h = 0; h < sizeof part / sizeof *part; h++) {
-        double phase = 2 * PI * nset_random_uniform(&r), w = 2 * PI * 50 * (double)(h + 1) / o->rate_hz;
+    if (!(s->line = nset_calloc(HARMONICS * n_channels, 2 * sizeof *s->line)))
+        return nset_fail_oom(err, HARMONICS * n_channels, 2 * sizeof *s->line);
+    for (size_t h = 0; h < HARMONICS; h++) {
+        double phase = 2 * PI * nset_random_uniform(&r);
         for (size_t c = 0; c < n_channels; c++) {
             double size = o->line_uv * part[h] * exp(.3 * nset_random_normal(&r));
-            double turn_re = cos(w), turn_im = sin(w), re = size * cos(phase), im = size * sin(phase);
-            for (int64_t i = 0; i < n; i++) {
+            s->line[2 * (h * n_channels + c)] = size * cos(phase);
+            s->line[2 * (h * n_channels + c) + 1] = size * sin(phase);
+        }
+    }
+    return NSET_OK;
+}
+
+static void add_line(float *x, size_t n, sim_noise *s, size_t n_channels, double rate_hz)
+{
+    for (size_t h = 0; h < HARMONICS; h++) {
+        double w = 2 * PI * 50 * (double)(h + 1) / rate_hz, turn_re = cos(w), turn_im = sin(w);
+        for (size_t c = 0; c < n_channels; c++) {
+            double *state = s->line + 2 * (h * n_channels + c), re = state[0], im = state[1];
+            for (size_t i = 0; i < n; i++) {
                 double next = re * turn_re - im * turn_im;
-                x[(size_t)i * n_channels + c] += (float)im;
+                x[i * n_channels + c] += (float)im;
                 im = re * turn_im + im * turn_re;
                 re = next;
             }
+            state[0] = re;
+            state[1] = im;
         }
     }
 }
 
-nset_status sim_slow_add(
-    float *x, int64_t n, const nset_probe *p, const nset_sim_options *o, nset_workers *workers, nset_error *err)
+nset_status sim_slow_add(float *x, const sim_block *b, sim_noise *s, const nset_probe *p, const nset_sim_options *o,
+    nset_workers *workers, nset_error *err)
 {
     field slow = { slow_spectrum, "slow", SLOW_STEP_HZ, .5, 500, 500, o->lfp_uv };
     nset_status status = NSET_OK;
 
     if (o->lfp_uv > 0)
-        status = add_field(x, n, p, o, &slow, workers, err);
-    if (status == NSET_OK && o->line_uv > 0)
-        add_line(x, n, p->n_channels, o);
-    return status;
+        status = add_field(x, b, &s->tail[2], p, o, &slow, workers, err);
+    if (status != NSET_OK || o->line_uv <= 0)
+        return status;
+    if (b->index == 0 && (status = start_line(s, p->n_channels, o, err)) != NSET_OK)
+        return status;
+    add_line(x, b->n, s, p->n_channels, o->rate_hz);
+    return NSET_OK;
 }
 
 /* Zero-phase Butterworth-like amplitude, order 3 applied both ways. */

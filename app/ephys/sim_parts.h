@@ -95,13 +95,36 @@ nset_status sim_train_make(sim_train *t, nset_random *r, const sim_population *p
     double bursting, double jitter, double modulation, nset_error *err);
 void sim_train_free(sim_train *t);
 
-/* x (n, C) += noise of standard deviation uv in 300-6000 Hz: white and pink with exp(-distance / reach). */
-nset_status sim_noise_add(
-    float *x, int64_t n, const nset_probe *probe, const nset_sim_options *o, nset_workers *workers, nset_error *err);
+/* A stretch of the recording made at once. */
+typedef struct sim_block {
+    int64_t first;
+    size_t n, index;
+    bool last;
+} sim_block;
+
+enum { SIM_FIELDS = 3 };
+
+/* What one block of noise leaves to the next. */
+typedef struct sim_noise {
+    float *tail[SIM_FIELDS]; /* of each field, (C, fade) */
+    double *line;            /* of the line's oscillators */
+} sim_noise;
+
+void sim_noise_free(sim_noise *s);
+/* x (n, C) += noise of standard deviation uv in 300-6000 Hz: white and pink with exp(-distance / reach). Blocks are
+ * made in order. */
+nset_status sim_noise_add(float *x, const sim_block *b, sim_noise *s, const nset_probe *probe,
+    const nset_sim_options *o, nset_workers *workers, nset_error *err);
 /* x (n, C) += slow potentials correlated over 500 um, and line noise. */
-nset_status sim_slow_add(
-    float *x, int64_t n, const nset_probe *probe, const nset_sim_options *o, nset_workers *workers, nset_error *err);
+nset_status sim_slow_add(float *x, const sim_block *b, sim_noise *s, const nset_probe *probe, const nset_sim_options *o,
+    nset_workers *workers, nset_error *err);
 /* Zero-phase band 300-6000 Hz of each of the rows (n_rows, n), in place. */
 nset_status sim_band(float *rows, size_t n_rows, size_t n, double rate_hz, nset_error *err);
+
+/* Called for each block, in order: x (n, C) microvolts. */
+typedef nset_status (*sim_take)(void *ctx, const float *x, size_t n_values, nset_error *err);
+/* As nset_sim_make, but x is only ever one block, and NULL in the end. */
+nset_status sim_make_blocks(
+    nset_sim **out, const nset_sim_options *options, nset_workers *workers, sim_take take, void *ctx, nset_error *err);
 
 #endif

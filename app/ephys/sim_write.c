@@ -7,6 +7,7 @@
 
 #include <neuroset/file.h>
 #include <neuroset/memory.h>
+#include "ephys/sim_parts.h"
 #include "results/npz.h"
 
 enum { PATH_BYTES = 4096, PIECE = 1 << 16 };
@@ -18,27 +19,25 @@ static const char *base_of(const char *prefix)
     return slash ? slash + 1 : prefix;
 }
 
-static nset_status write_samples(const nset_sim *s, const char *path, nset_error *err)
-{
-    size_t total = (size_t)s->n_samples * s->n_channels;
-    int16_t *counts = nset_calloc(PIECE, sizeof *counts);
-    nset_atomic_file *file = NULL;
-    nset_status status = counts ? NSET_OK : nset_fail_oom(err, PIECE, sizeof *counts);
+typedef struct sample_file {
+    nset_atomic_file *file;
+    double gain_uv;
+    int16_t counts[PIECE];
+} sample_file;
 
-    if (status == NSET_OK)
-        status = nset_atomic_open(&file, path, err);
-    for (size_t i = 0; i < total && status == NSET_OK; i += PIECE) {
-        size_t n = total - i < PIECE ? total - i : PIECE;
+static nset_status write_samples(void *ctx, const float *x, size_t n_values, nset_error *err)
+{
+    sample_file *f = ctx;
+
+    (void)err;
+    for (size_t i = 0; i < n_values; i += PIECE) {
+        size_t n = n_values - i < PIECE ? n_values - i : PIECE;
         for (size_t k = 0; k < n; k++)
-            counts[k] = (int16_t)lrint(fmin(fmax((double)s->x[i + k] / s->gain_uv, -32768), 32767));
-        if (fwrite(counts, sizeof *counts, n, nset_atomic_stream(file)) != n)
+            f->counts[k] = (int16_t)lrint(fmin(fmax((double)x[i + k] / f->gain_uv, -32768), 32767));
+        if (fwrite(f->counts, sizeof *f->counts, n, nset_atomic_stream(f->file)) != n)
             break; /* told by the commit */
     }
-    nset_free(counts);
-    if (status == NSET_OK)
-        return nset_atomic_commit(file, err);
-    nset_atomic_abort(file);
-    return status;
+    return NSET_OK;
 }
 
 static nset_status write_json(json_t *j, const char *path, nset_error *err)
@@ -214,10 +213,31 @@ static nset_status write_truth(const nset_sim *s, const char *path, nset_error *
     return status;
 }
 
-nset_status nset_sim_write(const nset_sim *s, const char *prefix, nset_error *err)
+static nset_status make_samples(
+    nset_sim **out, const nset_sim_options *o, const char *path, nset_workers *workers, nset_error *err)
+{
+    sample_file *f = nset_calloc(1, sizeof *f);
+    nset_status status = f ? NSET_OK : nset_fail_oom(err, 1, sizeof *f);
+
+    if (status == NSET_OK && (status = sim_check_options(o, err)) == NSET_OK &&
+        (status = nset_atomic_open(&f->file, path, err)) == NSET_OK) {
+        f->gain_uv = sim_layout_gain_uv(o->layout);
+        status = sim_make_blocks(out, o, workers, write_samples, f, err);
+        if (status != NSET_OK)
+            nset_atomic_abort(f->file);
+        else
+            status = nset_atomic_commit(f->file, err);
+    }
+    nset_free(f);
+    return status;
+}
+
+nset_status nset_sim_record(
+    nset_sim **out, const nset_sim_options *options, const char *prefix, nset_workers *workers, nset_error *err)
 {
     static const char *const ends[] = { ".bin", ".probe.json", ".truth.npz", ".json" };
     char path[PATH_BYTES];
+    nset_sim *s = NULL;
     nset_status status = NSET_OK;
 
     if (strlen(prefix) + 16 > sizeof path || strlen(base_of(prefix)) > 255)
@@ -225,7 +245,7 @@ nset_status nset_sim_write(const nset_sim *s, const char *prefix, nset_error *er
     for (int i = 0; i < 4 && status == NSET_OK; i++) {
         snprintf(path, sizeof path, "%s%s", prefix, ends[i]);
         if (i == 0)
-            status = write_samples(s, path, err);
+            status = make_samples(&s, options, path, workers, err);
         else if (i == 1)
             status = write_probe(s, path, err);
         else if (i == 2)
@@ -233,5 +253,9 @@ nset_status nset_sim_write(const nset_sim *s, const char *prefix, nset_error *er
         else
             status = write_facts(s, base_of(prefix), path, err);
     }
+    if (status == NSET_OK)
+        *out = s;
+    else
+        nset_sim_free(s);
     return status;
 }

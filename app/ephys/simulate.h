@@ -76,6 +76,7 @@ typedef struct nset_sim {
     double gain_uv;
     nset_probe probe;
     float *x;                    /* (n_samples, n_channels) microvolts; owned, as all below */
+    int64_t x_first;             /* sample of its first row; 0 but while it is made by blocks */
     double *noise_uv;            /* (n_channels) MAD / .6745 in 300-6000 Hz, hash included */
     nset_sim_spike *spikes;      /* (n_spikes) by sample, then unit */
     nset_sim_unit *units;        /* (n_units) */
@@ -98,8 +99,11 @@ nset_status nset_sim_library_count(long *n, const char *path, nset_error *err);
 /* Options of the seed-th recording of a varied collection: random probe, units, noise. seconds stays as given. */
 nset_sim_options nset_sim_random(uint64_t seed, double seconds);
 
-/* Writes prefix.bin (int16, samples x channels), prefix.json (facts), prefix.probe.json (probeinterface) and
- * prefix.truth.npz (layout of SpikeInterface's NpzSorting, with templates, places, amplitudes). Errors: NSET_ERR_IO. */
-nset_status nset_sim_write(const nset_sim *s, const char *prefix, nset_error *err);
+/* Makes a recording and writes prefix.bin (int16, samples x channels), prefix.json (facts), prefix.probe.json
+ * (probeinterface) and prefix.truth.npz (layout of SpikeInterface's NpzSorting, with templates, places, amplitudes). A
+ * minute is in memory at a time, the same samples as nset_sim_make gives; *out has no x. Noise of one minute is faded
+ * into the next one's. Errors: as nset_sim_make, NSET_ERR_IO. */
+nset_status nset_sim_record(
+    nset_sim **out, const nset_sim_options *options, const char *prefix, nset_workers *workers, nset_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include <check.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -311,6 +312,66 @@ START_TEST(drift_has_its_size_its_jumps_and_its_slope)
 }
 END_TEST
 
+typedef struct taken {
+    const nset_sim *whole;
+    size_t n, blocks;
+} taken;
+
+static nset_status compare_block(void *ctx, const float *x, size_t n_values, nset_error *err)
+{
+    taken *t = ctx;
+
+    (void)err;
+    ck_assert_int_eq(memcmp(x, t->whole->x + t->n, n_values * sizeof *x), 0);
+    t->n += n_values;
+    t->blocks++;
+    return NSET_OK;
+}
+
+/* A minute at a time gives what the whole at once gives: spikes, artefacts and the line go on over the joint, the noise
+ * keeps its size there. */
+START_TEST(blocks_are_the_whole)
+{
+    nset_sim_options o = small_recording();
+    nset_sim *whole, *by_blocks = NULL;
+    nset_error err = { 0 };
+    double jump = 0, at_joint = 0, power = 0, power_at_joint = 0;
+    size_t joint;
+    taken t;
+
+    o.n_channels = 2;
+    o.seconds = 130.01;
+    o.rate_hz = 8000;
+    o.n_artefacts = 40;
+    whole = make(&o, 1);
+    t = (taken){ .whole = whole };
+    ck_assert_msg(sim_make_blocks(&by_blocks, &o, NULL, compare_block, &t, &err) == NSET_OK, "%s", err.text);
+    ck_assert_uint_eq(t.blocks, 3);
+    ck_assert_uint_eq(t.n, (size_t)whole->n_samples * 2);
+    ck_assert_ptr_null(by_blocks->x);
+    ck_assert_uint_eq(by_blocks->n_spikes, whole->n_spikes);
+    ck_assert_uint_eq(by_blocks->n_artefacts, whole->n_artefacts);
+    nset_sim_free(by_blocks);
+    nset_sim_free(whole);
+
+    o.n_artefacts = o.n_units = 0;
+    o.hash = o.lfp_uv = 0;
+    whole = make(&o, 1);
+    joint = 60 * 8000;
+    for (size_t i = 1; i < (size_t)whole->n_samples; i++) {
+        double v = (double)whole->x[2 * i], step = v - (double)whole->x[2 * (i - 1)];
+        bool near_joint = i >= joint && i < joint + 4000;
+        jump = fmax(jump, fabs(step));
+        at_joint = i == joint ? fabs(step) : at_joint;
+        power += v * v / (double)whole->n_samples;
+        power_at_joint += near_joint ? v * v / 4000 : 0;
+    }
+    ck_assert_double_lt(at_joint, jump);
+    ck_assert_double_eq_tol(power_at_joint / power, 1, .15);
+    nset_sim_free(whole);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("simulate");
@@ -327,7 +388,9 @@ int main(void)
         t, options_out_of_range_are_refused_with_a_message, 0, sizeof bad_options / sizeof *bad_options);
     tcase_add_test(t, units_have_the_measured_shape);
     tcase_add_test(t, a_library_without_places_is_refused);
+    tcase_add_test(t, blocks_are_the_whole);
     tcase_add_test(t, shanks_stand_side_by_side);
+    tcase_set_timeout(t, 120);
     tcase_add_test(t, drift_has_its_size_its_jumps_and_its_slope);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
