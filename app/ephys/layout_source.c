@@ -291,7 +291,7 @@ static nset_status check_gaps(nset_layout *l, int64_t n_samples, nset_error *err
         if (!isfinite(l->gap[i].seconds) || (i && l->gap[i].sample < l->gap[i - 1].sample))
             return nset_fail(err, NSET_ERR_FORMAT, "%s: the gap at sample %lld is out of order", l->data_path,
                 (long long)l->gap[i].sample);
-        if (l->gap[i].sample > 0 && l->gap[i].sample < n_samples && l->gap[i].seconds != 0)
+        if (l->gap[i].sample > 0 && l->gap[i].sample < n_samples)
             l->gap[n++] = l->gap[i];
     }
     l->n_gaps = n;

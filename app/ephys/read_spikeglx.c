@@ -476,5 +476,5 @@ nset_status nset_spikeglx_file(nset_layout *l, const char *path, const nset_reco
         return status;
     status = nset_spikeglx_meta(l, text, meta, err);
     nset_free(text);
-    return status;
+    return status == NSET_OK ? nset_spikeglx_catgt(l, err) : status;
 }

@@ -46,7 +46,7 @@ typedef struct nset_piece {
 /* Between frames sample - 1 and sample. Samples are counted through the recording: a gap takes no index. */
 typedef struct nset_gap {
     int64_t sample;
-    double seconds; /* missing there; negative: the clock went back */
+    double seconds; /* missing there; negative: the clock went back; 0: files meet, and how is not known */
 } nset_gap;
 
 typedef struct nset_recording {

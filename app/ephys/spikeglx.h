@@ -27,4 +27,9 @@ nset_status nset_spikeglx_meta(nset_layout *l, const char *text, const char *pat
 /* One .bin with its .meta; path may be either. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
 nset_status nset_spikeglx_file(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err);
 
+/* Of a file that CatGT has made of several (RUN_gG_tcat...): where each begins becomes a gap of no length, since
+ * whether time is missing there is not told. RUN_gG_ct_offsets.txt, beside it or one folder up, tells it, "smp_imap0: 0
+ * 299". Errors: NSET_ERR_NOMEM, those of looking how long the file is. */
+nset_status nset_spikeglx_catgt(nset_layout *l, nset_error *err);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <neuroset/memory.h>
@@ -21,6 +22,8 @@ typedef struct run_file {
     size_t group;    /* files of one stream of one probe have the same */
     bool is_ap, has_data, wanted;
     double first_sample;
+    time_t created;   /* as its meta says; 0: it does not */
+    time_t run_start; /* of the first file of its run */
 } run_file;
 
 typedef struct run_files {
@@ -84,6 +87,15 @@ static void name_run(run_file *f)
     }
 }
 
+/* fileCreateTime=2021-07-02T14:43:02, of whatever zone: only differences matter. */
+static time_t created_at(const char *meta)
+{
+    const char *v = nset_spikeglx_value(meta, "fileCreateTime");
+    struct tm t = { 0 };
+
+    return v && strptime(v, "%Y-%m-%dT%H:%M:%S", &t) && t.tm_year >= 70 ? timegm(&t) : 0;
+}
+
 /* Adds the file with that .meta or .bin. */
 static nset_status add_file(run_files *files, const char *path, nset_error *err)
 {
@@ -109,6 +121,7 @@ static nset_status add_file(run_files *files, const char *path, nset_error *err)
     copy_value(f->serial, sizeof f->serial, text, "imDatPrb_sn");
     copy_value(f->serial, sizeof f->serial, text, "imProbeSN");
     f->first_sample = nset_spikeglx_number(text, "firstSample");
+    f->created = created_at(text);
     name_stream(f, text);
     name_run(f);
     nset_free(text);
@@ -244,37 +257,79 @@ static nset_status choose_group(
 static int by_first_sample(const void *a, const void *b)
 {
     const run_file *p = a, *q = b;
+    int run = strcmp(p->run, q->run);
 
+    if (run && p->run_start != q->run_start)
+        return p->run_start < q->run_start ? -1 : 1;
+    if (run)
+        return run;
     if (p->first_sample != q->first_sample)
         return p->first_sample < q->first_sample ? -1 : 1;
     return strcmp(p->path, q->path);
 }
 
-/* Files of one stream, in the order of their first samples. */
-static nset_status join_files(nset_layout *l, run_files *f, const nset_recording_options *o, nset_error *err)
+static void sort_files(run_files *f)
 {
-    const char **paths = nset_calloc(f->n, sizeof *paths);
-    nset_status status = NSET_OK;
-
-    if (!paths)
-        return nset_fail_oom(err, f->n, sizeof *paths);
+    for (size_t i = 0; i < f->n; i++) {
+        f->file[i].run_start = f->file[i].created;
+        for (size_t k = 0; k < f->n; k++)
+            if (!strcmp(f->file[i].run, f->file[k].run) && f->file[k].created < f->file[i].run_start)
+                f->file[i].run_start = f->file[k].created;
+    }
     qsort(f->file, f->n, sizeof *f->file, by_first_sample);
-    for (size_t i = 0; i < f->n && status == NSET_OK; i++) {
+}
+
+static nset_status check_files(const run_files *f, nset_error *err)
+{
+    for (size_t i = 1; i < f->n; i++) {
         const run_file *a = &f->file[0], *b = &f->file[i];
-        paths[i] = b->path;
         if (strcmp(a->stream, b->stream) || strcmp(a->serial, b->serial))
-            status = nset_fail(err, NSET_ERR_FORMAT, "%s is of stream %s%s%s, %s of %s%s%s: give files of one stream",
+            return nset_fail(err, NSET_ERR_FORMAT, "%s is of stream %s%s%s, %s of %s%s%s: give files of one stream",
                 a->path, a->stream, *a->serial ? " of probe " : "", a->serial, b->path, b->stream,
                 *b->serial ? " of probe " : "", b->serial);
-        else if (strcmp(a->run, b->run))
-            status = nset_fail(err, NSET_ERR_FORMAT,
-                "%s is of run '%s', %s of '%s': the clock starts anew in each run, so they are not joined", a->path,
-                a->run, b->path, b->run);
+        if (strcmp(a->run, b->run) && (!a->created || !b->created))
+            return nset_fail(err, NSET_ERR_FORMAT,
+                "%s is of run '%s', %s of '%s': the clock starts anew in each run, and without fileCreateTime in both "
+                "headers it is not known how they follow each other",
+                a->path, a->run, b->path, b->run);
     }
-    if (status == NSET_OK)
-        status = f->n == 1 ? nset_spikeglx_file(l, paths[0], o, err)
-                           : nset_layout_open_each(l, nset_spikeglx_file, paths, f->n, o, err);
-    nset_free(paths);
+    return NSET_OK;
+}
+
+/* The first file of another run: it follows as long after the first file of all as their headers say, to a second. */
+static nset_status join_run(
+    nset_layout *l, nset_layout *next, const run_file *first, const run_file *f, nset_error *err)
+{
+    double pause = difftime(f->created, first->created) - (nset_layout_end_s(l) - l->start_s);
+
+    if (pause < -1)
+        return nset_fail(err, NSET_ERR_FORMAT,
+            "%s was begun %.0f s before the end of the files of run '%s': they do not follow each other", f->path,
+            -pause, first->run);
+    nset_layout_warn(l, "%s is of another run: the %.0f s before it are known to a second only, from fileCreateTime",
+        f->path, pause > 0 ? pause : 0);
+    return nset_layout_join_after(l, next, pause > 0 ? pause : 0, err);
+}
+
+/* Files of one stream, in the order of their runs and of their first samples. */
+static nset_status join_files(nset_layout *l, run_files *f, const nset_recording_options *o, nset_error *err)
+{
+    nset_status status;
+
+    sort_files(f);
+    if ((status = check_files(f, err)) != NSET_OK ||
+        (status = nset_spikeglx_file(l, f->file[0].path, o, err)) != NSET_OK)
+        return status;
+    for (size_t i = 1; i < f->n && status == NSET_OK; i++) {
+        nset_layout next = { 0 };
+        if ((status = nset_spikeglx_file(&next, f->file[i].path, o, err)) == NSET_OK)
+            status = strcmp(f->file[i].run, f->file[i - 1].run) ? join_run(l, &next, &f->file[0], &f->file[i], err)
+                                                                : nset_layout_join(l, &next, o->cut_overlap, err);
+        nset_layout_fini(&next);
+    }
+    if (status == NSET_OK && f->n > 1)
+        nset_layout_fact(l, "files", "the order of their first samples", "%zu, joined with %zu gap%s", f->n, l->n_gaps,
+            l->n_gaps == 1 ? "" : "s");
     return status;
 }
 

@@ -177,6 +177,7 @@ static json_t *find_stream(json_t *root, const struct stream_case *c)
 
 static void check_stream(json_t *root, const struct stream_case *c)
 {
+    static const nset_gap ap_joint[] = { { 299, 0 } }, lf_joint[] = { { 25, 0 } };
     json_t *s = find_stream(root, c), *gain = json_object_get(s, "gain_uV");
     json_t *segment = json_array_get(json_array_get(json_object_get(s, "blocks"), c->block), c->segment);
     nset_recording_options o = { .stream = c->choose };
@@ -197,6 +198,10 @@ static void check_stream(json_t *root, const struct stream_case *c)
     if (c->not_analogue == 0) {
         e.last = json_object_get(segment, "first5_last_channel");
         e.crc = json_string_value(json_object_get(segment, "crc32"));
+    }
+    if (strstr(c->file, "_tcat.")) { /* _ct_offsets.txt says where its two files meet */
+        e.gap = strstr(c->file, ".lf.") ? lf_joint : ap_joint;
+        e.n_gaps = 1;
     }
     check(name, golden_path(path, sizeof path, "ephys/%s", name), &o, &e);
 }

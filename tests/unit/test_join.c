@@ -53,6 +53,18 @@ static const char *spikeglx(const char *name, int first, int n, int64_t first_sa
     return counts(bin, first, n, 3);
 }
 
+/* Adds a line to the header of a file. */
+static void tell(const char *name, const char *line)
+{
+    char meta[300];
+    FILE *f;
+
+    snprintf(meta, sizeof meta, "%s.meta", name);
+    ck_assert_ptr_nonnull(f = fopen(path_of(meta), "a"));
+    fprintf(f, "%s\n", line);
+    fclose(f);
+}
+
 static nset_status try_open(
     nset_recording **r, const char *const *paths, size_t n, bool cut, const char *stream, char *why)
 {
@@ -186,6 +198,87 @@ START_TEST(other_probes_runs_and_formats_are_not_joined)
 }
 END_TEST
 
+/* Clocks start anew, headers say when: 10 s after the first file's beginning, which holds 9 ms, then 20 s. */
+START_TEST(runs_follow_each_other_as_their_headers_say)
+{
+    nset_recording *r = NULL;
+    const char *paths[4];
+    char why[600];
+
+    paths[0] = spikeglx("d_g0_t0.imec0.ap", 13, 2, 5, "7");
+    tell("d_g0_t0.imec0.ap", "fileCreateTime=2021-07-03T00:00:09");
+    paths[1] = spikeglx("c_g0_t1.imec0.ap", 4, 5, 44, "7");
+    tell("c_g0_t1.imec0.ap", "fileCreateTime=2021-07-02T23:59:50");
+    paths[2] = spikeglx("c_g0_t0.imec0.ap", 0, 4, 40, "7");
+    tell("c_g0_t0.imec0.ap", "fileCreateTime=2021-07-02T23:59:49");
+    paths[3] = spikeglx("a2_g0_t0.imec0.ap", 9, 4, 7000, "7");
+    tell("a2_g0_t0.imec0.ap", "fileCreateTime=2021-07-02T23:59:59");
+    ck_assert_msg(try_open(&r, paths, 4, false, NULL, why) == NSET_OK, "%s", why);
+    check_ramp(r, 15, 1);
+    ck_assert_uint_eq(r->n_gaps, 2);
+    ck_assert_int_eq(r->gap[0].sample, 9);
+    ck_assert_double_eq_tol(r->gap[0].seconds, 10 - .009, 1e-9);
+    ck_assert_int_eq(r->gap[1].sample, 13);
+    ck_assert_double_eq_tol(nset_recording_seconds(r, 13), .04 + 20, 1e-9);
+    ck_assert_uint_eq(json_array_size(r->warnings), 2);
+    nset_recording_close(r);
+    r = NULL;
+    paths[0] = spikeglx("e_g0_t0.imec0.ap", 0, 5000, 5, "7"); /* five seconds, the next one begins after two */
+    tell("e_g0_t0.imec0.ap", "fileCreateTime=2021-07-03T00:00:00");
+    paths[1] = spikeglx("f_g0_t0.imec0.ap", 0, 2, 5, "7");
+    tell("f_g0_t0.imec0.ap", "fileCreateTime=2021-07-03T00:00:02");
+    ck_assert_int_eq(try_open(&r, paths, 2, false, NULL, why), NSET_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(why, "begun 3 s before the end"));
+}
+END_TEST
+
+static nset_recording *open_cat(const char *offsets, size_t n_warnings)
+{
+    nset_recording *r = NULL;
+    const char *path = spikeglx("cat/x_imec0/x_g0_tcat.imec0.ap", 0, 20, 40, "7");
+    char why[600];
+    FILE *f = fopen(path_of("cat/x_g0_ct_offsets.txt"), "w");
+
+    ck_assert_ptr_nonnull(f);
+    fputs(offsets, f);
+    fclose(f);
+    ck_assert_msg(try_open(&r, &path, 1, false, NULL, why) == NSET_OK, "%s", why);
+    check_ramp(r, 20, 1);
+    ck_assert_uint_eq(json_array_size(r->warnings), n_warnings);
+    return r;
+}
+
+START_TEST(catgt_tells_where_its_pieces_begin)
+{
+    nset_recording *r;
+
+    mkdir(path_of("cat"), 0777);
+    mkdir(path_of("cat/x_imec0"), 0777);
+    r = open_cat("smp_imap01:\t0\t3\nsmp_imap0:\t0\t7\t15\r\nsmp_imlf0:\t0\t1\nsec_imap0:\t0.0\t0.007\n", 0);
+    ck_assert_uint_eq(r->n_gaps, 2);
+    ck_assert_int_eq(r->gap[0].sample, 7);
+    ck_assert_int_eq(r->gap[1].sample, 15);
+    ck_assert_double_eq(r->gap[0].seconds, 0);
+    ck_assert_double_eq_tol(nset_recording_seconds(r, 15), .055, 1e-12);
+    nset_recording_close(r);
+    r = open_cat("smp_imap0:\t0\t7\t7\n", 1); /* the second does not follow */
+    ck_assert_uint_eq(r->n_gaps, 1);
+    nset_recording_close(r);
+    r = open_cat("smp_imap0:\t0\t20\n", 1); /* none of the 20 frames */
+    ck_assert_uint_eq(r->n_gaps, 0);
+    nset_recording_close(r);
+    r = open_cat("smp_imap0:\t0\t999999999999999999999999\n", 1);
+    ck_assert_uint_eq(r->n_gaps, 0);
+    nset_recording_close(r);
+    r = open_cat("smp_imap0:\t-4 x\n", 0);
+    ck_assert_uint_eq(r->n_gaps, 0);
+    nset_recording_close(r);
+    r = open_cat("smp_ni:\t0\t5", 0);
+    ck_assert_uint_eq(r->n_gaps, 0);
+    nset_recording_close(r);
+}
+END_TEST
+
 START_TEST(raw_files_in_a_row)
 {
     nset_recording_options o = { .format = "raw", .rate_hz = 1000, .n_channels = 2, .gain_uv = .5 };
@@ -245,6 +338,8 @@ int main(void)
     tcase_add_test(t, a_file_inside_another_gives_nothing_when_cut);
     tcase_add_test(t, a_folder_is_one_stream_of_it);
     tcase_add_test(t, other_probes_runs_and_formats_are_not_joined);
+    tcase_add_test(t, runs_follow_each_other_as_their_headers_say);
+    tcase_add_test(t, catgt_tells_where_its_pieces_begin);
     tcase_add_test(t, raw_files_in_a_row);
     tcase_add_test(t, arrays_of_other_shapes_are_refused);
     suite_add_tcase(s, t);
