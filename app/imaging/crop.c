@@ -157,8 +157,8 @@ static void set_pixel(nset_crop *c, const view *v, size_t p, const tap *t)
 {
     int32_t label = t->inside ? v->f->label[t->nearest] : 0;
 
-    c->mask_weight[p] = c->centre_weight[p] = t->inside ? 1 : 0;
-    if (label == 0)
+    c->mask_weight[p] = c->centre_weight[p] = t->inside && label >= 0 ? 1 : 0;
+    if (label <= 0)
         return;
     c->mask[p] = 1;
     if (v->f->region[label - 1].touching) {

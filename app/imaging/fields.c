@@ -14,8 +14,8 @@
 
 #include "cli/progress.h"
 #include "imaging/blur.h"
+#include "imaging/images.h"
 #include "imaging/simulate.h"
-#include "imaging/movie.h"
 #include "signal/robust.h"
 
 #define LABEL_DIAMETER 9.5 /* of the median label after rescaling, a little below what users call a cell's size */
@@ -173,6 +173,16 @@ static nset_status use_summary(nset_fields *f, nset_movie *summary, json_t *regi
     return status;
 }
 
+static nset_status load_regions(json_t **out, const char *path, nset_error *err)
+{
+    json_error_t why;
+
+    if ((*out = json_load_file(path, 0, &why)) && json_is_array(*out))
+        return NSET_OK;
+    json_decref(*out);
+    return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
+}
+
 /* A field is learnt as it is and as fewer frames would show it. */
 static nset_status add_summary(nset_fields *f, const char *folder, const char *name, nset_error *err)
 {
@@ -181,16 +191,12 @@ static nset_status add_summary(nset_fields *f, const char *folder, const char *n
     char path[4200];
     const char *file = path;
     nset_movie *summary = NULL;
-    json_error_t why;
     json_t *regions;
     nset_status status;
 
     snprintf(path, sizeof path, "%s/regions.json", folder);
-    if (!(regions = json_load_file(path, 0, &why)) || !json_is_array(regions)) {
-        json_decref(regions);
-        return nset_fail(
-            err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
-    }
+    if ((status = load_regions(&regions, path, err)) != NSET_OK)
+        return status;
     snprintf(path, sizeof path, "%s/summary.tif", folder);
     status = nset_movie_open(&summary, &file, 1, &any, err);
     for (size_t k = 0; k < sizeof noise / sizeof *noise && status == NSET_OK; k++)
@@ -222,6 +228,98 @@ nset_status nset_fields_add_folder(nset_fields *f, const char *dir, nset_error *
         free(list[i]);
     }
     free(list);
+    return status;
+}
+
+/* ---- a user's movie ---- */
+
+/* Outside of area nobody looked: pixels are unknown, and so are cells with their centre there. */
+static void forget_outside(nset_field *f, nset_area area, double factor)
+{
+    struct {
+        double top, left, bottom, right;
+    } box = { (double)area.top * factor, (double)area.left * factor, (double)area.bottom * factor,
+        (double)area.right * factor };
+
+    for (size_t y = 0; y < f->height; y++)
+        for (size_t x = 0; x < f->width; x++)
+            if ((double)y < box.top || (double)y >= box.bottom || (double)x < box.left || (double)x >= box.right)
+                f->label[y * f->width + x] = -1;
+    for (size_t i = 0; i < f->n_regions; i++) {
+        nset_region *r = &f->region[i];
+        if (r->row < box.top || r->row >= box.bottom || r->column < box.left || r->column >= box.right)
+            r->touching = true; /* no centre is asked */
+    }
+}
+
+/* Interleaved (H, W, d) or, for d = 1, plain images to the field's size. */
+static void to_field(
+    float *to, const nset_field *f, const float *from, size_t h, size_t w, size_t d, float *a, float *b)
+{
+    for (size_t k = 0; k < d; k++) {
+        for (size_t i = 0; i < h * w; i++)
+            a[i] = from[i * d + k];
+        nset_resize(b, f->height, f->width, a, h, w);
+        for (size_t i = 0; i < f->height * f->width; i++)
+            to[i * d + k] = b[i];
+    }
+}
+
+static nset_status use_images(nset_fields *f, const nset_images *images, json_t *regions, double factor, nset_area area,
+    const char *path, nset_error *err)
+{
+    size_t h = images->sums.height, w = images->sums.width, h2 = (size_t)lround((double)h * factor),
+           w2 = (size_t)lround((double)w * factor), n = h * w, n2 = h2 * w2;
+    float *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps), *input = nset_calloc(NSET_SEG_INPUTS * n, sizeof *input),
+          *a = nset_calloc(n, sizeof *a), *b = nset_calloc(n2, sizeof *b);
+    nset_field *field;
+    nset_status status = maps && input && a && b ? NSET_OK : nset_fail_oom(err, n, NSET_N_MAPS * sizeof *maps);
+
+    if (status != NSET_OK)
+        goto done;
+    nset_accumulator_maps(&images->sums, maps);
+    if ((status = nset_segnet_inputs(input, maps, h, w, images->sums.n, NSET_SEG_DIAMETER / factor, err)) != NSET_OK ||
+        (status = new_field(&field, f, "the movie", h2, w2, json_array_size(regions), err)) != NSET_OK ||
+        (status = paint(field, regions, h, w, path, err)) != NSET_OK)
+        goto done;
+    if (!(field->images = nset_calloc(images->n_kept * n2, sizeof *field->images))) {
+        status = nset_fail_oom(err, images->n_kept * n2, sizeof *field->images);
+        goto done;
+    }
+    field->n_images = images->n_kept;
+    field->has_activity = images->sums.n > 1;
+    field->weight = 1;
+    to_field(field->input, field, input, h, w, NSET_SEG_INPUTS, a, b);
+    for (size_t k = 0; k < images->n_kept; k++)
+        to_field(field->images + k * n2, field, images->kept + k * n, h, w, 1, a, b);
+    if (area.bottom > 0)
+        forget_outside(field, area, factor);
+
+done:
+    nset_free(maps);
+    nset_free(input);
+    nset_free(a);
+    nset_free(b);
+    return status;
+}
+
+nset_status nset_fields_add_movie(nset_fields *f, nset_movie *movie, const unsigned char *valid, const char *path,
+    nset_area area, const nset_net *phi, nset_workers *workers, nset_error *err)
+{
+    nset_images_options o = { .valid = valid, .keep = MOST_IMAGES };
+    nset_images images = { 0 };
+    json_t *regions = NULL;
+    double factor;
+    nset_status status = load_regions(&regions, path, err);
+
+    if (status != NSET_OK)
+        return status;
+    factor = LABEL_DIAMETER / median_diameter(regions);
+    o.diameter = NSET_SEG_DIAMETER / factor;
+    if ((status = nset_images_make(&images, movie, &o, phi, workers, err)) == NSET_OK)
+        status = use_images(f, &images, regions, factor, area, path, err);
+    nset_images_fini(&images);
+    json_decref(regions);
     return status;
 }
 

@@ -101,6 +101,8 @@ static nset_status add_phi(pass *p, slot *s, nset_error *err)
     nset_status status;
 
     nset_segnet_image(s->sums.band, h, w, s->room);
+    if (p->out->n_kept < p->o->keep)
+        memcpy(p->out->kept + p->out->n_kept++ * h * w, s->sums.band, h * w * sizeof *p->out->kept);
     nset_segnet_pad(p->padded, p->h4, p->w4, s->sums.band, h, w, 1);
     if ((status = nset_run_forward(p->phi, &batch, err)) != NSET_OK)
         return status;
@@ -168,7 +170,8 @@ static nset_status start(pass *p, const nset_net *phi, nset_workers *workers, ns
     p->w4 = (w + 3) / 4 * 4;
     p->out->pooled = nset_calloc(h * w, NSET_SEG_PHI * sizeof *p->out->pooled);
     p->padded = nset_calloc(p->h4 * p->w4, sizeof *p->padded);
-    if (!p->out->pooled || !p->padded)
+    p->out->kept = nset_calloc(h * w, p->o->keep * sizeof *p->out->kept);
+    if (!p->out->pooled || !p->padded || !p->out->kept)
         return nset_fail_oom(err, h * w, NSET_SEG_PHI * sizeof *p->out->pooled);
     if ((status = nset_accumulator_init(&p->out->sums, h, w, err)) != NSET_OK ||
         (status = nset_accumulator_settle(&p->out->sums, p->o->diameter, err)) != NSET_OK)
@@ -229,6 +232,7 @@ void nset_images_fini(nset_images *m)
 {
     nset_accumulator_fini(&m->sums);
     nset_free(m->pooled);
+    nset_free(m->kept);
     *m = (nset_images){ 0 };
 }
 

@@ -12,6 +12,7 @@ typedef struct nset_images_options {
     long bin;                   /* frames an image; 0: half a second, or 4 */
     double diameter;            /* of a cell in pixels */
     const unsigned char *valid; /* (n_frames) 0: a frame that is left out; NULL: all are in */
+    size_t keep;                /* of the images that phi sees so many stay, to learn from */
 } nset_images_options;
 
 /* All that later steps know of the images. */
@@ -19,6 +20,8 @@ typedef struct nset_images {
     nset_accumulator sums;
     int64_t *pooled; /* (H, W, NSET_SEG_PHI) phi summed on a grid; owned */
     int64_t n_phi;   /* images that phi saw */
+    float *kept;     /* (n_kept, H, W) of these, the first as phi saw them; owned */
+    size_t n_kept;
 } nset_images;
 
 /* Two passes. phi (imaging/segnet.h) sees some images of a long movie only; which ones is decided by what they show,

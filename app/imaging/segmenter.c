@@ -64,32 +64,47 @@ nset_status nset_segnet_part_of(nset_net **out, const nset_net *whole, nset_seg_
     return status;
 }
 
+static nset_status open_model(nset_model **out, double *threshold, const char *path, nset_error *err)
+{
+    const char *kind, *text;
+    nset_status status = nset_model_open(out, path, err);
+
+    if (status != NSET_OK)
+        return status;
+    kind = nset_model_meta(*out, "kind");
+    text = nset_model_meta(*out, "threshold");
+    if (!kind || strcmp(kind, NSET_SEG_KIND) || !text)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: this is a model of kind '%s'; " NSET_SEG_KIND " is expected", path,
+            kind ? kind : "none");
+    *threshold = strtod(text, NULL);
+    return NSET_OK;
+}
+
+nset_status nset_segmenter_weights(nset_net *whole, double *threshold, const char *model_path, nset_error *err)
+{
+    nset_model *model = NULL;
+    nset_status status = open_model(&model, threshold, model_path, err);
+
+    if (status == NSET_OK)
+        status = copy_weights(whole, find_in_model, model, model_path, err);
+    nset_model_close(model);
+    return status;
+}
+
 nset_status nset_segmenter_open(nset_segmenter **out, const char *model_path, nset_workers *workers, nset_error *err)
 {
     nset_segmenter *s = nset_calloc(1, sizeof *s);
     nset_model *model = NULL;
-    const char *kind, *threshold;
     nset_status status;
 
     if (!s)
         return nset_fail_oom(err, 1, sizeof *s);
     s->workers = workers;
-    if ((status = nset_model_open(&model, model_path, err)) != NSET_OK)
-        goto done;
-    kind = nset_model_meta(model, "kind");
-    threshold = nset_model_meta(model, "threshold");
-    if (!kind || strcmp(kind, "segmenter-1") || !threshold) {
-        status = nset_fail(err, NSET_ERR_FORMAT, "%s: this is a model of kind '%s'; segmenter-1 is expected",
-            model_path, kind ? kind : "none");
-        goto done;
-    }
-    s->threshold = strtod(threshold, NULL);
-    if ((status = nset_segnet_build(&s->phi, NSET_SEG_PHI_ONLY, 1, err)) == NSET_OK &&
+    if ((status = open_model(&model, &s->threshold, model_path, err)) == NSET_OK &&
+        (status = nset_segnet_build(&s->phi, NSET_SEG_PHI_ONLY, 1, err)) == NSET_OK &&
         (status = nset_segnet_build(&s->rho, NSET_SEG_RHO_ONLY, 1, err)) == NSET_OK &&
         (status = copy_weights(s->phi, find_in_model, model, model_path, err)) == NSET_OK)
         status = copy_weights(s->rho, find_in_model, model, model_path, err);
-
-done:
     nset_model_close(model);
     if (status != NSET_OK) {
         nset_segmenter_close(s);
@@ -137,10 +152,11 @@ static nset_status resize_maps(
 }
 
 /* rho at the size where a cell has the network's diameter, back at the movie's size. */
-static nset_status apply_scaled(nset_seg_maps *out, const look *p, const float *maps, nset_error *err)
+static nset_status apply_scaled(
+    nset_seg_maps *out, const look *p, const float *maps, double diameter, int n_views, nset_error *err)
 {
     size_t h = p->height, w = p->width, n = h * w;
-    double f = NSET_SEG_DIAMETER / p->o->images.diameter;
+    double f = NSET_SEG_DIAMETER / diameter;
     size_t h2 = (size_t)fmax(4, round((double)h * f)), w2 = (size_t)fmax(4, round((double)w * f)), n2 = h2 * w2;
     float *input = nset_calloc(n * NSET_SEG_INPUTS, sizeof *input), *phi = nset_calloc(n * NSET_SEG_PHI, sizeof *phi);
     float *input2 = nset_calloc(n2 * NSET_SEG_INPUTS, sizeof *input),
@@ -151,12 +167,12 @@ static nset_status apply_scaled(nset_seg_maps *out, const look *p, const float *
 
     if (status == NSET_OK) {
         nset_images_phi(p->images, phi);
-        status = nset_segnet_inputs(input, maps, h, w, p->images->sums.n, p->o->images.diameter, err);
+        status = nset_segnet_inputs(input, maps, h, w, p->images->sums.n, diameter, err);
     }
     if (status == NSET_OK && (status = resize_maps(input2, h2, w2, input, h, w, NSET_SEG_INPUTS, err)) == NSET_OK &&
         (status = resize_maps(phi2, h2, w2, phi, h, w, NSET_SEG_PHI, err)) == NSET_OK &&
         (status = nset_seg_maps_init(&small, h2, w2, err)) == NSET_OK &&
-        (status = nset_segnet_apply(&small, p->s->rho, input2, phi2, NSET_SEG_VIEWS, p->s->workers, err)) == NSET_OK) {
+        (status = nset_segnet_apply(&small, p->s->rho, input2, phi2, n_views, p->s->workers, err)) == NSET_OK) {
         nset_resize(out->mask, h, w, small.mask, h2, w2);
         nset_resize(out->centre, h, w, small.centre, h2, w2);
         for (size_t i = 0; i < 2 * n2; i++)
@@ -199,7 +215,7 @@ static nset_status conclude(
     nset_seg_maps maps = { 0 };
     nset_status status = nset_seg_maps_init(&maps, summary->height, summary->width, err);
 
-    if (status == NSET_OK && (status = apply_scaled(&maps, p, summary->data, err)) == NSET_OK) {
+    if (status == NSET_OK && (status = apply_scaled(&maps, p, summary->data, p->o->images.diameter, NSET_SEG_VIEWS, err)) == NSET_OK) {
         memcpy(summary->data + NSET_N_MAPS * n, maps.centre, n * sizeof *maps.centre);
         status = nset_decode(masks, rejected, &maps, p->o->images.diameter, threshold, err);
     }

@@ -29,6 +29,8 @@ nset_status nset_segmenter_look(
 nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images, const nset_segment_options *o,
     nset_masks **masks, nset_masks **rejected, nset_maps **summary, nset_error *err);
 
+/* The weights of the whole network from a model's file, and its threshold. Errors: NSET_ERR_IO, NSET_ERR_FORMAT. */
+nset_status nset_segmenter_weights(nset_net *whole, double *threshold, const char *model_path, nset_error *err);
 /* rho or phi with the weights of the whole network. */
 nset_status nset_segnet_part_of(nset_net **out, const nset_net *whole, nset_seg_part part, nset_error *err);
 

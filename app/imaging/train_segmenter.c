@@ -15,9 +15,13 @@
 #include "cli/progress.h"
 #include "imaging/choose.h"
 #include "imaging/crop.h"
+#include "imaging/motion.h"
+#include "imaging/segmenter.h"
 
 enum { BATCH = 12, WARMUP = 60, SAY_EVERY = 50 };
 #define RATE 3e-3
+#define TUNING_RATE 1e-3 /* of a model that knows cells already */
+#define MOVIE_SHARE .5   /* of the crops, when a movie is given */
 #define DECAY 1e-3
 #define OFFSET_SHARE .5
 #define CENTRE_SHARE 2.
@@ -34,6 +38,7 @@ typedef struct trainer {
     float *grad; /* (BATCH, n) */
     double loss[BATCH][3];
     nset_error error[BATCH];
+    double threshold; /* of the model that it goes on from; else .5 */
     uint64_t step;
 } trainer;
 
@@ -90,7 +95,8 @@ static nset_status one_step(trainer *t, nset_error *err)
             t->grad[i] += t->grad[e * n + i];
     nset_clip_gradient(t->grad, n, 1);
     nset_adamw_step(&t->adam, nset_net_params(t->net), t->grad,
-        nset_cosine_rate(t->step, (uint64_t)t->o->steps, WARMUP, RATE, .01));
+        nset_cosine_rate(
+            t->step, (uint64_t)t->o->steps, t->o->from ? WARMUP / 3 : WARMUP, t->o->from ? TUNING_RATE : RATE, .01));
     return NSET_OK;
 }
 
@@ -142,6 +148,37 @@ static bool is_listed(const char *name, const char *list)
     return false;
 }
 
+/* The user's movie weighs MOVIE_SHARE of all fields together. */
+static nset_status add_movie(trainer *t, nset_error *err)
+{
+    const nset_train_segmenter_options *o = t->o;
+    nset_movie *movie = NULL, *still = NULL;
+    nset_motion motion = { 0 };
+    nset_net *phi = NULL;
+    double others = 0;
+    nset_status status;
+
+    for (size_t i = 0; i < t->fields.n; i++)
+        others += t->fields.field[i].weight;
+    if ((status = nset_movie_open(&movie, o->movie, o->n_movie, &o->movie_options, err)) != NSET_OK ||
+        (status = nset_motion_estimate(&motion, movie, 0, t->workers, err)) != NSET_OK ||
+        (status = nset_motion_open(&still, movie, &motion, err)) != NSET_OK)
+        goto done;
+    movie = NULL; /* still owns it */
+    if ((status = nset_segnet_part_of(&phi, t->net, NSET_SEG_PHI_ONLY, err)) == NSET_OK &&
+        (status = nset_fields_add_movie(&t->fields, still, motion.valid, o->regions, o->area, phi, t->workers, err)) ==
+            NSET_OK &&
+        others > 0)
+        t->fields.field[t->fields.n - 1].weight = others * MOVIE_SHARE / (1 - MOVIE_SHARE);
+
+done:
+    nset_net_free(phi);
+    nset_movie_close(still);
+    nset_movie_close(movie);
+    nset_motion_fini(&motion);
+    return status;
+}
+
 static nset_status gather_fields(trainer *t, nset_error *err)
 {
     nset_fields all = { 0 };
@@ -166,6 +203,8 @@ static nset_status gather_fields(trainer *t, nset_error *err)
         t->o->simulated);
     if (status == NSET_OK)
         status = nset_fields_add_simulated(&t->fields, (size_t)t->o->simulated, 1000 + t->o->seed * 100000, err);
+    if (status == NSET_OK && t->o->n_movie > 0)
+        status = add_movie(t, err);
     if (status == NSET_OK && t->fields.n == 0)
         return nset_fail(err, NSET_ERR_ARG, "there is nothing to learn from: give --labelled or --simulated");
     return status;
@@ -176,7 +215,8 @@ static nset_status set_up(trainer *t, nset_error *err)
     size_t n;
     nset_status status;
 
-    if ((status = nset_segnet_build(&t->net, NSET_SEG_WHOLE, t->o->seed, err)) != NSET_OK)
+    if ((status = nset_segnet_build(&t->net, NSET_SEG_WHOLE, t->o->seed, err)) != NSET_OK ||
+        (t->o->from && (status = nset_segmenter_weights(t->net, &t->threshold, t->o->from, err)) != NSET_OK))
         return status;
     n = nset_net_n_params(t->net);
     nset_say("%zu weights", n);
@@ -217,7 +257,7 @@ static void tear_down(trainer *t)
 static nset_status save(trainer *t, const nset_choice *choice, double seconds, nset_error *err)
 {
     char threshold[32], steps[32], card[4096];
-    nset_meta meta[] = { { "kind", "segmenter-1" }, { "threshold", threshold }, { "steps", steps } };
+    nset_meta meta[] = { { "kind", NSET_SEG_KIND }, { "threshold", threshold }, { "steps", steps } };
     nset_atomic_file *file = NULL;
     json_t *root;
     nset_status status;
@@ -230,7 +270,7 @@ static nset_status save(trainer *t, const nset_choice *choice, double seconds, n
     if (strlen(card) > 12 && !strcmp(card + strlen(card) - 12, ".safetensors"))
         card[strlen(card) - 12] = '\0';
     strncat(card, ".json", sizeof card - strlen(card) - 1);
-    root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:f, s:f, s:f}", "model", "segmenter-1", "weights",
+    root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:f, s:f, s:f}", "model", NSET_SEG_KIND, "weights",
         (json_int_t)nset_net_n_params(t->net), "seed", (json_int_t)t->o->seed, "steps", (json_int_t)t->o->steps,
         "simulated_movies", (json_int_t)t->o->simulated, "labelled_fields",
         (json_int_t)(t->fields.n - (size_t)t->o->simulated), "seconds", floor(seconds), "kept_back",
@@ -247,16 +287,17 @@ static nset_status save(trainer *t, const nset_choice *choice, double seconds, n
 
 nset_status nset_train_segmenter(const nset_train_segmenter_options *o, nset_workers *workers, nset_error *err)
 {
-    trainer t = { .o = o, .workers = workers };
-    nset_choice choice = { .threshold = .5 };
+    trainer t = { .o = o, .workers = workers, .threshold = .5 };
+    nset_choice choice = { 0 };
     struct timespec start, end;
     char checkpoint[4096];
     nset_status status;
 
     clock_gettime(CLOCK_MONOTONIC, &start);
     snprintf(checkpoint, sizeof checkpoint, "%s.checkpoint", o->out);
-    if ((status = gather_fields(&t, err)) != NSET_OK || (status = set_up(&t, err)) != NSET_OK)
+    if ((status = set_up(&t, err)) != NSET_OK || (status = gather_fields(&t, err)) != NSET_OK)
         goto done;
+    choice.threshold = t.threshold;
     if (o->resume) {
         if ((status = nset_checkpoint_load(checkpoint, t.net, &t.adam, err)) != NSET_OK)
             goto done;
