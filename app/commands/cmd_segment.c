@@ -24,6 +24,8 @@ typedef struct settings {
     bool overwrite;
 } settings;
 
+#define FIRST_GUESS 10. /* diameter of a cell, pixels */
+
 #define AT(field) offsetof(settings, field)
 static const opt_spec options[] = {
     { .name = "output", .letter = 'o', .type = OPT_TEXT, .at = AT(output), .unit = "DIR", .help = "result folder" },
@@ -39,11 +41,11 @@ static const opt_spec options[] = {
     { .name = "diameter",
         .type = OPT_FLOAT,
         .at = AT(diameter),
-        .min = 3,
+        .min = 0,
         .max = 200,
-        .fallback = "10",
+        .fallback = "0",
         .unit = "pixels",
-        .help = "of a cell" },
+        .help = "of a cell; 0: estimated from what the network finds at several sizes" },
     { .name = "threshold",
         .letter = 't',
         .type = OPT_FLOAT,
@@ -165,14 +167,36 @@ static nset_status register_frames(job *j, nset_error *err)
     return NSET_OK;
 }
 
+/* Images as they are at the size of the cells, which is found by a first look where it is not given. */
+static nset_status look(
+    nset_images *images, job *j, nset_segmenter *segmenter, nset_segment_options *o, nset_error *err)
+{
+    const double near = 1.2; /* a factor that the network does not mind */
+    double given = j->s->diameter, found = FIRST_GUESS;
+    nset_status status;
+
+    o->images.diameter = given > 0 ? given : FIRST_GUESS;
+    if ((status = nset_segmenter_look(images, segmenter, j->movie, o, err)) != NSET_OK)
+        return status;
+    if (given == 0 && (status = nset_segmenter_diameter(&found, segmenter, images, err)) == NSET_OK &&
+        (found > near * FIRST_GUESS || found < FIRST_GUESS / near)) {
+        o->images.diameter = found;
+        nset_images_fini(images);
+        status = nset_segmenter_look(images, segmenter, j->movie, o, err);
+    }
+    json_object_set_new(j->found, "diameter_px", json_real(o->images.diameter));
+    json_object_set_new(j->found, "diameter_from",
+        json_string(given > 0 ? "option --diameter" : "estimated: where the network is surest"));
+    return status;
+}
+
 static nset_status work(job *j, const char *model, nset_error *err)
 {
     nset_segmenter *segmenter = NULL;
     nset_masks *masks = NULL, *rejected = NULL;
     nset_maps *summary = NULL;
     nset_traces *traces = NULL;
-    nset_segment_options o = { .images = { .bin = j->s->bin, .diameter = j->s->diameter },
-        .threshold = j->s->threshold };
+    nset_segment_options o = { .images = { .bin = j->s->bin }, .threshold = j->s->threshold };
     nset_trace_options how = { .rate_hz = j->movie->rate_hz, .common_share = !strcmp(j->s->neuropil, "fixed") };
     nset_images images = { 0 };
     nset_status status;
@@ -181,7 +205,7 @@ static nset_status work(job *j, const char *model, nset_error *err)
         (status = register_frames(j, err)) != NSET_OK)
         goto done;
     o.images.valid = j->motion.valid;
-    if ((status = nset_segmenter_look(&images, segmenter, j->movie, &o, err)) != NSET_OK)
+    if ((status = look(&images, j, segmenter, &o, err)) != NSET_OK)
         goto done;
     nset_run_folder_stage(j->folder, "images", nset_images_bytes(&images));
     if ((status = nset_segmenter_conclude(segmenter, &images, &o, &masks, &rejected, &summary, err)) != NSET_OK)

@@ -18,7 +18,6 @@
 #include "imaging/simulate.h"
 #include "signal/robust.h"
 
-#define LABEL_DIAMETER 9.5 /* of the median label after rescaling, a little below what users call a cell's size */
 enum { MOST_IMAGES = 24, BIN = 4 };
 
 void nset_fields_fini(nset_fields *f)
@@ -69,14 +68,14 @@ static double median_diameter(json_t *regions)
 
     if (!area || n == 0) {
         nset_free(area);
-        return LABEL_DIAMETER;
+        return NSET_SEG_LABEL;
     }
     for (size_t i = 0; i < n; i++)
         area[i] = json_array_size(json_object_get(json_array_get(regions, i), "coordinates"));
     qsort(area, n, sizeof *area, by_size);
     middle = area[n / 2];
     nset_free(area);
-    return middle > 0 ? 2 * sqrt((double)middle / 3.14159) : LABEL_DIAMETER;
+    return middle > 0 ? 2 * sqrt((double)middle / 3.14159) : NSET_SEG_LABEL;
 }
 
 /* Labels on a grid scale times as fine, nearest pixel. */
@@ -150,7 +149,7 @@ static void make_map(float *map, size_t h2, size_t w2, float *image, size_t h, s
 static nset_status use_summary(nset_fields *f, nset_movie *summary, json_t *regions, const char *name, const char *path,
     double noise, nset_error *err)
 {
-    double factor = LABEL_DIAMETER / median_diameter(regions);
+    double factor = NSET_SEG_LABEL / median_diameter(regions);
     size_t h = summary->height, w = summary->width, h2 = (size_t)lround((double)h * factor),
            w2 = (size_t)lround((double)w * factor);
     float *image = nset_calloc(3 * h * w, sizeof *image), *maps = nset_calloc(NSET_N_MAPS * h2 * w2, sizeof *maps);
@@ -314,7 +313,7 @@ nset_status nset_fields_add_movie(nset_fields *f, nset_movie *movie, const unsig
 
     if (status != NSET_OK)
         return status;
-    factor = LABEL_DIAMETER / median_diameter(regions);
+    factor = NSET_SEG_LABEL / median_diameter(regions);
     o.diameter = NSET_SEG_DIAMETER / factor;
     if ((status = nset_images_make(&images, movie, &o, phi, workers, err)) == NSET_OK)
         status = use_images(f, &images, regions, factor, area, path, err);

@@ -215,7 +215,8 @@ static nset_status conclude(
     nset_seg_maps maps = { 0 };
     nset_status status = nset_seg_maps_init(&maps, summary->height, summary->width, err);
 
-    if (status == NSET_OK && (status = apply_scaled(&maps, p, summary->data, p->o->images.diameter, NSET_SEG_VIEWS, err)) == NSET_OK) {
+    if (status == NSET_OK &&
+        (status = apply_scaled(&maps, p, summary->data, p->o->images.diameter, NSET_SEG_VIEWS, err)) == NSET_OK) {
         memcpy(summary->data + NSET_N_MAPS * n, maps.centre, n * sizeof *maps.centre);
         status = nset_decode(masks, rejected, &maps, p->o->images.diameter, threshold, err);
     }
@@ -239,5 +240,67 @@ nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images
         nset_maps_free(*summary);
         *summary = NULL;
     }
+    return status;
+}
+
+/* ---- how large cells are ---- */
+
+static int by_area(const void *a, const void *b)
+{
+    const nset_roi *p = a, *q = b;
+
+    return (p->n_pixels > q->n_pixels) - (p->n_pixels < q->n_pixels);
+}
+
+/* Mean probability of the candidates at one size, and the diameter of the median mask of the sure ones; 0: too few. */
+static nset_status try_size(
+    double *surety, double *measured, const look *p, const float *maps, double size, nset_error *err)
+{
+    enum { FEW = 3 };
+    nset_seg_maps m = { 0 };
+    nset_masks *found = NULL;
+    double sum = 0;
+    size_t n = 0;
+    nset_status status = nset_seg_maps_init(&m, p->height, p->width, err);
+
+    if (status == NSET_OK && (status = apply_scaled(&m, p, maps, size, 1, err)) == NSET_OK &&
+        (status = nset_decode(&found, NULL, &m, size, .3, err)) == NSET_OK) {
+        for (size_t i = 0; i < found->n; i++) {
+            sum += found->roi[i].probability;
+            if (found->roi[i].probability > .6) { /* the sure ones to the front */
+                nset_roi other = found->roi[n];
+                found->roi[n++] = found->roi[i];
+                found->roi[i] = other;
+            }
+        }
+        if (n)
+            qsort(found->roi, n, sizeof *found->roi, by_area);
+        *surety = n >= FEW ? sum / (double)found->n : 0;
+        *measured = n >= FEW ? 2 * sqrt((double)found->roi[n / 2].n_pixels / 3.14159265) : 0;
+    }
+    nset_masks_free(found);
+    nset_seg_maps_fini(&m);
+    return status;
+}
+
+nset_status nset_segmenter_diameter(double *diameter, nset_segmenter *s, const nset_images *images, nset_error *err)
+{
+    static const double sizes[] = { 7, 9, 11.5, 14.5, 18.5, 23.5, 30 };
+    look p = { s, images, NULL, images->sums.height, images->sums.width };
+    size_t n = p.height * p.width;
+    float *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps);
+    double best = 0;
+    nset_status status = maps ? NSET_OK : nset_fail_oom(err, NSET_N_MAPS * n, sizeof *maps);
+
+    if (status == NSET_OK)
+        nset_accumulator_maps(&images->sums, maps);
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes && status == NSET_OK; k++) {
+        double surety = 0, measured = 0;
+        if ((status = try_size(&surety, &measured, &p, maps, sizes[k], err)) == NSET_OK && surety > best) {
+            best = surety;
+            *diameter = measured * NSET_SEG_DIAMETER / NSET_SEG_LABEL;
+        }
+    }
+    nset_free(maps);
     return status;
 }

@@ -29,6 +29,11 @@ nset_status nset_segmenter_look(
 nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images, const nset_segment_options *o,
     nset_masks **masks, nset_masks **rejected, nset_maps **summary, nset_error *err);
 
+/* *diameter := of a cell, pixels, from what the network finds at several sizes: the one at which it is surest,
+ * corrected by the masks drawn there; images made with another diameter will do. Left as it is where nothing is found.
+ * Errors: NSET_ERR_NOMEM. */
+nset_status nset_segmenter_diameter(double *diameter, nset_segmenter *s, const nset_images *images, nset_error *err);
+
 /* The weights of the whole network from a model's file, and its threshold. Errors: NSET_ERR_IO, NSET_ERR_FORMAT. */
 nset_status nset_segmenter_weights(nset_net *whole, double *threshold, const char *model_path, nset_error *err);
 /* rho or phi with the weights of the whole network. */

@@ -21,6 +21,7 @@ enum {
 };
 #define NSET_SEG_KIND "segmenter-2" /* changes with the inputs' meaning */
 #define NSET_SEG_DIAMETER 10.       /* pixels of a cell that the network is trained for */
+#define NSET_SEG_LABEL 9.5          /* of its outline as people draw it */
 
 /* Outputs of the whole and of rho: 0 mask logit, 1 centre logit, 2 offset to the centre (row, column) / diameter. */
 typedef enum nset_seg_part {

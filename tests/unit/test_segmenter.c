@@ -389,7 +389,7 @@ static nset_maps *segment_in_order(const char *model, const int *order)
 START_TEST(a_long_movie_in_another_order_gives_the_same_bits)
 {
     char dir[] = "/tmp/neuroset-segmenter-XXXXXX", model[64];
-    nset_meta meta[] = { { "kind", "segmenter-1" }, { "threshold", "0.5" } };
+    nset_meta meta[] = { { "kind", "segmenter-2" }, { "threshold", "0.5" } };
     int forth[FRAMES], back[FRAMES];
     nset_net *net = NULL;
     nset_maps *a, *b;
