@@ -185,7 +185,7 @@ static nset_status load_regions(json_t **out, const char *path, nset_error *err)
 /* A field is learnt as it is and as fewer frames would show it. */
 static nset_status add_summary(nset_fields *f, const char *folder, const char *name, nset_error *err)
 {
-    static const double noise[] = { 0, .15, .3 };
+    static const double noise[NSET_FIELD_VIEWS] = { 0, .15, .3 };
     const nset_movie_options any = { 0 };
     char path[4200];
     const char *file = path;
@@ -198,7 +198,7 @@ static nset_status add_summary(nset_fields *f, const char *folder, const char *n
         return status;
     snprintf(path, sizeof path, "%s/summary.tif", folder);
     status = nset_movie_open(&summary, &file, 1, &any, err);
-    for (size_t k = 0; k < sizeof noise / sizeof *noise && status == NSET_OK; k++)
+    for (size_t k = 0; k < NSET_FIELD_VIEWS && status == NSET_OK; k++)
         status = use_summary(f, summary, regions, name, path, noise[k], err);
     nset_movie_close(summary);
     json_decref(regions);

@@ -7,6 +7,8 @@
 #include "imaging/movie.h"
 #include "imaging/segnet.h"
 
+enum { NSET_FIELD_VIEWS = 3 }; /* fields that one labelled image gives: as it is and as fewer frames would show it */
+
 typedef struct nset_region {
     double row, column; /* centre */
     bool touching;      /* two cells or more in one outline: no centre is asked there */
@@ -32,8 +34,8 @@ typedef struct nset_fields {
 
 void nset_fields_fini(nset_fields *f);
 
-/* Adds each DIR/<any>/summary.tif with its regions.json, rescaled to the network's diameter; DIR may hold such folders
- * one level deeper. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
+/* Adds each DIR/<any>/summary.tif with its regions.json (NSET_FIELD_VIEWS fields), rescaled to the network's diameter;
+ * DIR may hold such folders one level deeper. Errors: NSET_ERR_FORMAT, NSET_ERR_NOMEM. */
 nset_status nset_fields_add_folder(nset_fields *f, const char *dir, nset_error *err);
 /* Adds n simulated movies, seeds seed, seed + 1, ... */
 nset_status nset_fields_add_simulated(nset_fields *f, size_t n, uint64_t seed, nset_error *err);

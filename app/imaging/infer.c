@@ -5,6 +5,8 @@
 
 #include <neuroset/memory.h>
 
+#define ACTIVITY_DOUBT .1f
+
 static size_t reflect(size_t i, size_t n) /* beyond the end a mirror image */
 {
     i %= 2 * n;
@@ -102,17 +104,17 @@ static void forget_activity(float *still, const float *input, size_t n)
         memcpy(still + i * NSET_SEG_INPUTS, input + i * NSET_SEG_INPUTS, NSET_SEG_STILL * sizeof *still);
 }
 
-/* Of two opinions on a pixel the surer one counts: a silent cell shows in the mean image, a faint one that fires in
- * activity, and either is enough. */
-static void keep_surer(nset_seg_maps *m, const nset_seg_maps *other)
+/* Of two opinions on a pixel the surer one counts: a silent cell shows in still images, a faint one that fires in
+ * activity, and either is enough. Activity was learnt from simulated movies only, so it has to be surer by some. */
+static void keep_surer(nset_seg_maps *m, const nset_seg_maps *still)
 {
     for (size_t i = 0; i < m->height * m->width; i++) {
-        m->centre[i] = fmaxf(m->centre[i], other->centre[i]);
-        if (other->mask[i] <= m->mask[i])
+        m->centre[i] = fmaxf(m->centre[i] - ACTIVITY_DOUBT, still->centre[i]);
+        if (still->mask[i] <= m->mask[i])
             continue;
-        m->mask[i] = other->mask[i];
-        m->offset[2 * i] = other->offset[2 * i];
-        m->offset[2 * i + 1] = other->offset[2 * i + 1];
+        m->mask[i] = still->mask[i];
+        m->offset[2 * i] = still->offset[2 * i];
+        m->offset[2 * i + 1] = still->offset[2 * i + 1];
     }
 }
 

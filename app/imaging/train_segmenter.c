@@ -273,9 +273,9 @@ static nset_status save(trainer *t, const nset_choice *choice, double seconds, n
     root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:f, s:f, s:f}", "model", NSET_SEG_KIND, "weights",
         (json_int_t)nset_net_n_params(t->net), "seed", (json_int_t)t->o->seed, "steps", (json_int_t)t->o->steps,
         "simulated_movies", (json_int_t)t->o->simulated, "labelled_fields",
-        (json_int_t)(t->fields.n - (size_t)t->o->simulated), "seconds", floor(seconds), "kept_back",
-        t->o->keep_back ? t->o->keep_back : "", "threshold", choice->threshold, "kept_back_centre_f1", choice->f1,
-        "kept_back_centre_recall", choice->recall);
+        (json_int_t)((t->fields.n - (size_t)t->o->simulated) / NSET_FIELD_VIEWS), "seconds", floor(seconds),
+        "kept_back", t->o->keep_back ? t->o->keep_back : "", "threshold", choice->threshold, "kept_back_centre_f1",
+        choice->f1, "kept_back_centre_recall", choice->recall);
     if ((status = nset_atomic_open(&file, card, err)) == NSET_OK) {
         json_dumpf(root, nset_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(4));
         fputc('\n', nset_atomic_stream(file));
