@@ -19,7 +19,7 @@ typedef struct settings {
     nset_common common;
     const char *output, *model, *motion, *neuropil;
     nset_movie_settings movie;
-    double rate, diameter, threshold, reach;
+    double rate, diameter, threshold, reach, tau, rise;
     long bin;
     bool overwrite;
 } settings;
@@ -82,6 +82,22 @@ static const opt_spec options[] = {
         .fallback = "cell",
         .unit = "cell|fixed",
         .help = "how much of the light around a cell is taken off it: a share fitted to each, or .7 of it" },
+    { .name = "tau",
+        .type = OPT_FLOAT,
+        .at = AT(tau),
+        .min = 0,
+        .max = 30,
+        .fallback = "0",
+        .unit = "s",
+        .help = "decay of the indicator, for events; 0: estimated in each trace, .5 s where it is short or calm" },
+    { .name = "rise",
+        .type = OPT_FLOAT,
+        .at = AT(rise),
+        .min = 0,
+        .max = 10,
+        .fallback = "0.05",
+        .unit = "s",
+        .help = "rise of the indicator, for events; 0: at once" },
     { .name = "model",
         .type = OPT_TEXT,
         .at = AT(model),
@@ -197,7 +213,10 @@ static nset_status work(job *j, const char *model, nset_error *err)
     nset_maps *summary = NULL;
     nset_traces *traces = NULL;
     nset_segment_options o = { .images = { .bin = j->s->bin }, .threshold = j->s->threshold };
-    nset_trace_options how = { .rate_hz = j->movie->rate_hz, .common_share = !strcmp(j->s->neuropil, "fixed") };
+    nset_trace_options how = { .rate_hz = j->movie->rate_hz,
+        .decay_s = j->s->tau,
+        .rise_s = j->s->rise,
+        .common_share = !strcmp(j->s->neuropil, "fixed") };
     nset_images images = { 0 };
     nset_status status;
 

@@ -1,6 +1,7 @@
 #include "imaging/baseline.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "signal/robust.h"
 
@@ -18,6 +19,19 @@ double nset_trace_noise(const float *x, size_t n, float *room)
     }
     middle = nset_median(room, n - 2);
     return (middle > 0 ? (double)middle / .6745 : sqrt(square / (double)(n - 2))) / sqrt(1.5);
+}
+
+double nset_trace_misfit(const float *x, size_t n, double sd, float *room)
+{
+    double low, high;
+
+    if (n == 0)
+        return sd;
+    memcpy(room, x, n * sizeof *x);
+    high = (double)nset_select(room, n, n / 4);
+    low = (double)nset_select(room, n, n / 20);
+    /* Gaussian quantiles: 1.645 - .674 */
+    return fmin(fmax((high - low) / .971, sd), 1.3 * sd);
 }
 
 /* The percentile over the window whose middle is at t, moved inside the trace at its ends. */

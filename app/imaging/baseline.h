@@ -10,6 +10,10 @@
  * room (n) is overwritten. */
 double nset_trace_noise(const float *x, size_t n, float *room);
 
+/* What a fit of activity shall leave of x, whose rest is slow: the noise sd or, up to 1.3 of it, the spread of the
+ * lowest quarter, in which there is more than the difference of neighbours shows (surroundings, motion). */
+double nset_trace_misfit(const float *x, size_t n, double sd, float *room);
+
 /* f0 (n) := running 8th percentile of x over window frames, at knots an eighth of a window apart and linear between
  * them, plus 1.405 sd: in a trace that is mostly noise the percentile lies that much below the rest level. Raised to
  * floor where below; returns whether it was. room (window + 1) is overwritten; window >= 1. */

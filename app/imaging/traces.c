@@ -229,12 +229,23 @@ static double snr_of(const float *dff, size_t n, double noise, float *scratch)
     return ((double)high - (double)middle) / noise;
 }
 
+static nset_kinetics kinetics_of(const job *j, const float *dff, size_t n, double noise)
+{
+    nset_kinetics g = { 0 };
+
+    g.slow = j->o->decay_s > 0 ? exp(-1 / (j->o->decay_s * j->rate_hz)) : nset_trace_decay(dff, n, noise, j->rate_hz);
+    if (j->o->rise_s > 0)
+        g.fast = fmin(exp(-1 / (j->o->rise_s * j->rate_hz)), .98 * g.slow);
+    return g;
+}
+
 static void finish_roi(const job *j, size_t i, room *r)
 {
     nset_traces *t = j->t;
     size_t n = t->n_frames, at = i * n;
     double window = fmax(round(60 * j->rate_hz), 1), sd, floor;
     float *dff = t->dff + at, *corrected = t->corrected + at;
+    nset_kinetics g;
 
     if (is_constant(corrected, n)) {
         t->flags[i] |= NSET_TRACE_CONSTANT;
@@ -251,9 +262,10 @@ static void finish_roi(const job *j, size_t i, room *r)
         dff[k] = (corrected[k] - r->b[k]) / r->b[k];
     t->noise[i] = (float)nset_trace_noise(dff, n, r->a);
     j->masks->roi[i].snr = snr_of(dff, n, (double)t->noise[i], r->a);
-    sd = nset_trace_decay(dff, n, (double)t->noise[i], j->rate_hz);
-    t->decay_s[i] = (float)(-1 / (log(sd) * j->rate_hz));
-    sd = nset_oasis_fit(r->oasis, t->fit + at, t->events + at, dff, n, sd, (double)t->noise[i]);
+    g = kinetics_of(j, dff, n, (double)t->noise[i]);
+    t->decay_s[i] = (float)(-1 / (log(g.slow) * j->rate_hz));
+    sd = nset_trace_misfit(dff, n, (double)t->noise[i], r->a);
+    sd = nset_oasis_fit(r->oasis, t->fit + at, t->events + at, dff, n, g, sd);
     for (size_t k = at; k < at + n; k++)
         t->fit[k] += (float)sd;
 }

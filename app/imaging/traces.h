@@ -42,6 +42,8 @@ typedef struct nset_traces {
 
 typedef struct nset_trace_options {
     double rate_hz;    /* 0: not known, 10 is assumed */
+    double decay_s;    /* of the indicator; 0: estimated in each trace (imaging/baseline.h) */
+    double rise_s;     /* the same; 0: at once, and events are of first order */
     bool common_share; /* take off .7 of each ring, not each cell's own share (imaging/neuropil.h) */
 } nset_trace_options;
 
