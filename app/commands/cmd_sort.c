@@ -116,6 +116,7 @@ static nset_status write_nwb(const sort_settings *s, const nset_sorting *sorting
 
 typedef struct phy_job {
     nset_run_folder *folder;
+    nset_workers *workers;
     bool all;
 } phy_job;
 
@@ -131,7 +132,8 @@ static nset_status write_features(void *ctx, const nset_sorting *sorting, const 
         return nset_fail_oom(err, n_all, sizeof *all);
     for (size_t i = 0; i < n_all && all; i++)
         all[i] = (int64_t)i;
-    status = nset_phy_features_write(sorting, probe, w, all ? all : segments, all ? n_all : n, j->folder, err);
+    status =
+        nset_phy_features_write(sorting, probe, w, all ? all : segments, all ? n_all : n, j->folder, j->workers, err);
     nset_free(all);
     nset_run_folder_stage(j->folder, "features", 0);
     return status;
@@ -140,7 +142,7 @@ static nset_status write_features(void *ctx, const nset_sorting *sorting, const 
 static nset_status work(const sort_settings *s, const nset_recording *r, nset_run_folder *folder, const char *model,
     nset_workers *workers, nset_error *err)
 {
-    phy_job phy = { folder, !strcmp(s->features, "all") };
+    phy_job phy = { folder, workers, !strcmp(s->features, "all") };
     nset_sort_options o = { .threshold = s->threshold,
         .reference = !strcmp(s->reference, "median"),
         .drift = !strcmp(s->drift, "auto"),

@@ -16,11 +16,17 @@ static double above(double z)
     return .5 * erfc(z / 1.41421356237309504880);
 }
 
-static double unit_density(const nset_amplitudes *a, double x)
+/* Height of the unit's Gaussian, of which only what is above the floor is seen. */
+static double unit_height(const nset_amplitudes *a)
 {
-    double z = (x - a->mean) / a->sd, seen = above((a->floor - a->mean) / a->sd);
+    return 1 / (a->sd * 2.50662827463100050242 * fmax(above((a->floor - a->mean) / a->sd), 1e-12));
+}
 
-    return x < a->floor ? 0 : exp(-.5 * z * z) / (a->sd * 2.50662827463100050242 * fmax(seen, 1e-12));
+static double unit_density(const nset_amplitudes *a, double x, double height)
+{
+    double z = (x - a->mean) / a->sd;
+
+    return x < a->floor ? 0 : exp(-.5 * z * z) * height;
 }
 
 static double hash_density(const nset_amplitudes *a, double x)
@@ -34,7 +40,7 @@ double nset_amplitudes_posterior(const nset_amplitudes *a, double size)
 
     if (size >= a->mean)
         return 1;
-    u = a->share * unit_density(a, size);
+    u = a->share * unit_density(a, size, unit_height(a));
     h = (1 - a->share) * hash_density(a, size);
     return u + h > 0 ? u / (u + h) : size < a->floor ? 0 : 1;
 }
@@ -52,10 +58,10 @@ static double centre(const histogram *h, size_t i)
 /* Finds the share of the unit; returns the log likelihood. */
 static double fit_share(nset_amplitudes *a, const histogram *h, const double *hash)
 {
-    double unit[BINS], log_likelihood = 0;
+    double unit[BINS], log_likelihood = 0, height = unit_height(a);
 
     for (size_t i = 0; i < h->n; i++)
-        unit[i] = unit_density(a, centre(h, i));
+        unit[i] = unit_density(a, centre(h, i), height);
     a->share = .5;
     for (int round = 0; round < ROUNDS; round++) {
         double sum = 0;

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "ephys/parts.h"
 #include "ephys/shift.h"
+#include "signal/wide.h"
 
 enum { POWER_ROUNDS = 60 };
 #define NEAR_UM 120. /* channels further from the home say nothing of a spike */
@@ -59,6 +60,11 @@ static nset_status learn_basis(nset_clean *c, nset_error *err)
                 if (i != NSET_SHIFT_MIDDLE)
                     nset_shift(c->basis + (i * NSET_CLEAN_BASIS + a) * length, middle, length, i);
         }
+        for (size_t i = 0; i < NSET_SHIFTS; i++)
+            for (size_t a = 0; a < NSET_CLEAN_BASIS; a++)
+                for (size_t s = 0; s < length; s++)
+                    c->side[(i * length + s) * NSET_CLEAN_BASIS + a] =
+                        c->basis[(i * NSET_CLEAN_BASIS + a) * length + s];
     }
     nset_free(g);
     nset_free(v);
@@ -157,13 +163,14 @@ nset_status nset_clean_init(nset_clean *c, const nset_templates *t, const nset_p
 
     *c = (nset_clean){ .t = t, .length = t->length };
     c->basis = nset_calloc((size_t)NSET_SHIFTS * NSET_CLEAN_BASIS * t->length, sizeof *c->basis);
+    c->side = nset_calloc((size_t)NSET_SHIFTS * NSET_CLEAN_BASIS * t->length, sizeof *c->side);
     c->n_channel = nset_calloc(t->n, sizeof *c->n_channel);
     c->channel = nset_calloc(t->n * NSET_CLEAN_CHANNELS, sizeof *c->channel);
     c->own = nset_calloc(t->n * NSET_CLEAN, sizeof *c->own);
     c->used = nset_calloc(t->n, sizeof *c->used);
     c->n_used = nset_calloc(t->n, sizeof *c->n_used);
     c->shape = nset_calloc(t->n, sizeof *c->shape);
-    if (!c->basis || !c->n_channel || !c->channel || !c->own || !c->used || !c->n_used || !c->shape)
+    if (!c->basis || !c->side || !c->n_channel || !c->channel || !c->own || !c->used || !c->n_used || !c->shape)
         status = nset_fail_oom(err, t->n, NSET_CLEAN * sizeof *c->own);
     if (status == NSET_OK && (status = place_channels(c, probe, err)) == NSET_OK &&
         (status = make_shapes(c, err)) == NSET_OK && (status = learn_basis(c, err)) == NSET_OK)
@@ -182,6 +189,7 @@ void nset_clean_fini(nset_clean *c)
             nset_free(c->shape[k]);
     }
     nset_free(c->basis);
+    nset_free(c->side);
     nset_free(c->n_channel);
     nset_free(c->channel);
     nset_free(c->own);
@@ -196,53 +204,68 @@ void nset_clean_fini(nset_clean *c)
 typedef struct cleaner {
     const nset_clean *c;
     const nset_matches *m;
-    float *x; /* (room, n_channels) residual, from sample start */
+    float *x; /* (n_channels, room) residual, from sample start */
     int64_t start;
-    size_t room, first; /* first: match of f's first row */
+    size_t room, first;             /* first: match of f's first row */
+    size_t subtract_from, subtract; /* matches that reach into x */
     float *f;
 } cleaner;
 
-static void subtract_match(const cleaner *r, const nset_match *a)
-{
-    const nset_clean *c = r->c;
-    size_t n = c->t->n_channels, k = (size_t)a->unit, m = c->n_used[k];
-    int64_t at = a->sample - (int64_t)c->t->pre - r->start;
+enum { BASIS = NSET_CLEAN_BASIS, PIECE = 8 /* channels */ };
 
-    for (size_t u = 0; u < m; u++) {
-        const float *w = c->shape[k] + ((size_t)a->shift * m + u) * c->length;
-        for (size_t s = 0; s < c->length; s++)
-            if (at + (int64_t)s >= 0 && at + (int64_t)s < (int64_t)r->room)
-                r->x[(size_t)(at + (int64_t)s) * n + c->used[k][u]] -= a->amplitude * w[s];
+NSET_WIDE static void subtract_times(float *x, float a, const float *w, size_t n)
+{
+    for (size_t s = 0; s < n; s++)
+        x[s] -= a * w[s];
+}
+
+/* All matches from channels first .. last - 1. */
+static void subtract_matches(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    const cleaner *r = ctx;
+    const nset_clean *c = r->c;
+
+    (void)chunk;
+    for (size_t i = r->subtract_from; i < r->subtract; i++) {
+        const nset_match *a = &r->m->match[i];
+        size_t k = (size_t)a->unit, m = c->n_used[k], u = 0;
+        int64_t at = a->sample - (int64_t)c->t->pre - r->start, end = at + (int64_t)c->length;
+        size_t skip = at < 0 ? (size_t)-at : 0, stop = end > (int64_t)r->room ? r->room : (size_t)(end < 0 ? 0 : end);
+        while (u < m && c->used[k][u] < first)
+            u++;
+        for (; u < m && c->used[k][u] < last && at + (int64_t)skip < (int64_t)stop; u++)
+            subtract_times(r->x + c->used[k][u] * r->room + (size_t)(at + (int64_t)skip), a->amplitude,
+                c->shape[k] + ((size_t)a->shift * m + u) * c->length + skip, stop - (size_t)(at + (int64_t)skip));
     }
+}
+
+/* f (BASIS) += products of x (length) with basis (length, BASIS). */
+NSET_WIDE static void add_products(float *f, const float *x, const float *basis, size_t length)
+{
+    float sum[BASIS] = { 0 };
+
+    for (size_t s = 0; s < length; s++)
+        for (size_t b = 0; b < BASIS; b++)
+            sum[b] += basis[s * BASIS + b] * x[s];
+    for (size_t b = 0; b < BASIS; b++)
+        f[b] += sum[b];
 }
 
 static void describe(void *ctx, size_t first, size_t last, size_t chunk)
 {
     const cleaner *r = ctx;
     const nset_clean *c = r->c;
-    size_t n = c->t->n_channels;
 
     (void)chunk;
     for (size_t i = first; i < last; i++) {
         const nset_match *a = &r->m->match[r->first + i];
-        size_t k = (size_t)a->unit;
-        const float *x = r->x + (size_t)(a->sample - (int64_t)c->t->pre - r->start) * n, *own = c->own + k * NSET_CLEAN;
+        size_t k = (size_t)a->unit, at = (size_t)(a->sample - (int64_t)c->t->pre - r->start);
+        const float *own = c->own + k * NSET_CLEAN, *side = c->side + (size_t)a->shift * c->length * BASIS;
         float *f = r->f + i * NSET_CLEAN;
         for (size_t q = 0; q < NSET_CLEAN; q++)
             f[q] = a->amplitude * own[q];
-        for (size_t q = 0; q < c->n_channel[k]; q++) {
-            const float *xc = x + c->channel[k * NSET_CLEAN_CHANNELS + q];
-            float column[256];
-            for (size_t s = 0; s < c->length; s++)
-                column[s] = xc[s * n];
-            for (size_t b = 0; b < NSET_CLEAN_BASIS; b++) {
-                const float *basis = c->basis + ((size_t)a->shift * NSET_CLEAN_BASIS + b) * c->length;
-                float sum = 0;
-                for (size_t s = 0; s < c->length; s++)
-                    sum += basis[s] * column[s];
-                f[q * NSET_CLEAN_BASIS + b] += sum;
-            }
-        }
+        for (size_t q = 0; q < c->n_channel[k]; q++)
+            add_products(f + q * BASIS, r->x + c->channel[k * NSET_CLEAN_CHANNELS + q] * r->room + at, side, c->length);
     }
 }
 
@@ -280,7 +303,7 @@ nset_status nset_clean_run(const nset_clean *c, nset_whitened *w, const nset_mat
         if (nset_cancelled())
             status = nset_fail_cancelled(err);
         if (status == NSET_OK)
-            status = nset_whitened_read(w, r.x, r.start, r.room, err);
+            status = nset_whitened_planes(w, r.x, r.start, r.room, err);
         if (status == NSET_OK && n > f_room) {
             nset_free(r.f);
             f_room = n + n / 4;
@@ -289,9 +312,9 @@ nset_status nset_clean_run(const nset_clean *c, nset_whitened *w, const nset_mat
         }
         if (status != NSET_OK)
             break;
-        for (size_t k = find(m, r.start - (int64_t)c->length);
-             k < m->n && m->match[k].sample < to + (int64_t)(2 * margin); k++)
-            subtract_match(&r, &m->match[k]);
+        r.subtract_from = find(m, r.start - (int64_t)c->length);
+        r.subtract = find(m, to + (int64_t)(2 * margin));
+        nset_parallel_for(workers, c->t->n_channels, PIECE, subtract_matches, &r);
         nset_parallel_for(workers, n, 64, describe, &r);
         status = take(ctx, r.first, n, r.f, err);
         nset_progress_at((double)(i + 1));

@@ -22,6 +22,7 @@ typedef struct nset_clean {
     const nset_templates *t; /* used, not owned */
     size_t length;
     float *basis;      /* (NSET_SHIFTS, NSET_CLEAN_BASIS, length) */
+    float *side;       /* (NSET_SHIFTS, length, NSET_CLEAN_BASIS) the same, side by side */
     size_t *n_channel; /* (n templates) at most NSET_CLEAN_CHANNELS */
     size_t *channel;   /* (n templates, NSET_CLEAN_CHANNELS) nearest to the home first */
     float *own;        /* (n templates, NSET_CLEAN) numbers of each template itself; 0 beyond its channels */

@@ -23,6 +23,7 @@ enum { FEATURES = COMPONENTS + NSET_EMBEDDING, PIECE = 512, TAPS_REACH = 6 };
 #define BATCH_BYTES 134217728. /* snippets in memory at once */
 #define BEFORE_S .0006         /* of the peak */
 #define AFTER_S .0008
+#define THIN_HZ 14000. /* the whitened signal ends at 6000 Hz: samples at that rate tell all of a snippet */
 
 typedef struct grouping {
     const nset_probe *probe;
@@ -95,28 +96,51 @@ typedef struct group_events {
     float *spike; /* (n) logit of being a spike */
 } group_events;
 
+/* An event of the piece at work, and the row of its group that it fills. */
+typedef struct taken {
+    const nset_event *event;
+    group_events *group;
+    size_t row;
+} taken;
+
 typedef struct feature_room {
     nset_whitened *w;
     const nset_probe *probe;
     nset_event_net *net;
+    nset_workers *workers;
     nset_event_sets sets;
     size_t least; /* spikes of a unit */
     nset_neighbours near;
-    float *row, *tokens; /* snippet of all channels; tokens of a piece of events */
-    int64_t offset[PIECE + 1];
+    float *tokens;             /* of the piece */
+    int64_t offset[PIECE + 1]; /* where those of each event begin */
+    taken taken[PIECE];
     size_t n_piece;
-    float *to[PIECE], *spike_to[PIECE]; /* where what is said of each event of the piece goes */
+    int64_t first; /* sample of its first event */
     float embedding[PIECE * NSET_EMBEDDING], spike[PIECE];
+    bool failed;
 } feature_room;
+
+/* Every so many samples of a snippet are used. */
+static size_t thinning(const nset_whitened *w)
+{
+    size_t n = (size_t)(nset_whitened_rate(w) / THIN_HZ);
+
+    return n < 1 ? 1 : n;
+}
 
 static size_t samples_before(const nset_whitened *w)
 {
     return (size_t)lround(BEFORE_S * nset_whitened_rate(w));
 }
 
-static size_t snippet_length(const nset_whitened *w)
+static size_t samples_taken(const nset_whitened *w)
 {
     return samples_before(w) + (size_t)lround(AFTER_S * nset_whitened_rate(w));
+}
+
+static size_t snippet_length(const nset_whitened *w)
+{
+    return (samples_taken(w) + thinning(w) - 1) / thinning(w);
 }
 
 /* Samples around the peak that tokens are made of, and what interpolation reaches for. */
@@ -132,7 +156,7 @@ static size_t token_samples(const nset_whitened *w)
 
 static nset_status room_init(feature_room *f, nset_error *err)
 {
-    size_t n = f->probe->n_channels, widest = 0, length = token_samples(f->w);
+    size_t n = f->probe->n_channels, widest = 0;
     nset_status status;
 
     if ((status = nset_neighbours_init(&f->near, f->probe, NEAR_UM, err)) != NSET_OK ||
@@ -142,17 +166,14 @@ static nset_status room_init(feature_room *f, nset_error *err)
         size_t size = (size_t)(f->sets.offsets[c + 1] - f->sets.offsets[c]);
         widest = size > widest ? size : widest;
     }
-    length = length > snippet_length(f->w) ? length : snippet_length(f->w);
-    f->row = nset_calloc(length * n, sizeof *f->row);
     f->tokens = nset_calloc(PIECE * widest * NSET_TOKEN, sizeof *f->tokens);
-    return f->row && f->tokens ? NSET_OK : nset_fail_oom(err, PIECE * widest * NSET_TOKEN, sizeof *f->tokens);
+    return f->tokens ? NSET_OK : nset_fail_oom(err, PIECE * widest * NSET_TOKEN, sizeof *f->tokens);
 }
 
 static void room_fini(feature_room *f)
 {
     nset_neighbours_fini(&f->near);
     nset_event_sets_fini(&f->sets);
-    nset_free(f->row);
     nset_free(f->tokens);
 }
 
@@ -198,54 +219,89 @@ static nset_status group_events_init(
     return q->event && q->x && q->z && q->spike ? NSET_OK : nset_fail_oom(err, n, q->d * sizeof *q->x);
 }
 
-/* Embeds the piece of events that has been gathered. */
-static nset_status embed_piece(feature_room *f, nset_error *err)
+/* One event's snippet, in numbers whose noise is that of all samples, and its tokens. column: room for the longest;
+ * row: for token_samples of all channels, of which only the set's are filled. */
+static void take_event(feature_room *f, size_t i, float *column, float *row)
 {
-    nset_status status =
-        nset_event_net_embed(f->net, f->n_piece, f->offset, f->tokens, f->embedding, f->spike, NULL, err);
+    const nset_event *e = f->taken[i].event;
+    group_events *q = f->taken[i].group;
+    size_t n_channels = f->probe->n_channels, thin = thinning(f->w), before = token_samples_before(f->w);
+    size_t length = token_samples(f->w);
+    float to_noise = 1 / nset_whitened_density(f->w), weight = sqrtf((float)thin), *x = q->x + f->taken[i].row * q->d;
 
+    for (size_t c = 0; c < q->m; c++) {
+        nset_whitened_take(f->w, column, q->channel[c], e->sample - (int64_t)samples_before(f->w), samples_taken(f->w));
+        for (size_t t = 0; t < snippet_length(f->w); t++)
+            x[t * q->m + c] = weight * column[t * thin];
+    }
+    for (int64_t k = f->sets.offsets[e->channel]; k < f->sets.offsets[e->channel + 1]; k++) {
+        size_t c = f->sets.channel[k];
+        nset_whitened_take(f->w, column, c, e->sample - (int64_t)before, length);
+        for (size_t t = 0; t < length; t++)
+            row[t * n_channels + c] = to_noise * column[t];
+    }
+    nset_event_tokens(f->tokens + f->offset[i] * NSET_TOKEN, NULL, row, length, n_channels, (int64_t)before, e->channel,
+        &f->sets, f->probe, nset_whitened_rate(f->w));
+}
+
+static void take_events(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    feature_room *f = ctx;
+    size_t length = token_samples(f->w) > samples_taken(f->w) ? token_samples(f->w) : samples_taken(f->w);
+    float *column = nset_calloc(length, sizeof *column), *row = nset_calloc(length * f->probe->n_channels, sizeof *row);
+
+    (void)chunk;
+    for (size_t i = first; i < last && column && row; i++)
+        take_event(f, i, column, row);
+    if (!column || !row)
+        f->failed = true;
+    nset_free(column);
+    nset_free(row);
+}
+
+/* Takes and embeds the piece of events that has been gathered. */
+static nset_status finish_piece(feature_room *f, nset_error *err)
+{
+    int64_t margin = (int64_t)(token_samples(f->w) + samples_taken(f->w));
+    nset_status status;
+
+    if (f->n_piece == 0)
+        return NSET_OK;
+    if (nset_cancelled())
+        return nset_fail_cancelled(err);
+    if ((status = nset_whitened_hold(f->w, f->first - margin,
+             (size_t)(f->taken[f->n_piece - 1].event->sample - f->first + 2 * margin), err)) != NSET_OK)
+        return status;
+    nset_parallel_for(f->workers, f->n_piece, 64, take_events, f);
+    if (f->failed)
+        return nset_fail_oom(err, token_samples(f->w) * f->probe->n_channels, sizeof(float));
+    status = nset_event_net_embed(f->net, f->n_piece, f->offset, f->tokens, f->embedding, f->spike, NULL, err);
     for (size_t i = 0; i < f->n_piece && status == NSET_OK; i++) {
-        memcpy(f->to[i], f->embedding + i * NSET_EMBEDDING, NSET_EMBEDDING * sizeof *f->embedding);
-        *f->spike_to[i] = f->spike[i];
+        group_events *q = f->taken[i].group;
+        memcpy(
+            q->z + f->taken[i].row * NSET_EMBEDDING, f->embedding + i * NSET_EMBEDDING, NSET_EMBEDDING * sizeof *q->z);
+        q->spike[f->taken[i].row] = f->spike[i];
     }
     f->n_piece = 0;
     return status;
 }
 
-static nset_status take_snippet(feature_room *f, group_events *q, const nset_event *e, nset_error *err)
+/* Events come in the order of time; a piece is no longer than what can be held at once. */
+static nset_status add_event(feature_room *f, group_events *q, const nset_event *e, nset_error *err)
 {
-    size_t length = snippet_length(f->w), n_channels = f->probe->n_channels;
-    float *x = q->x + q->n * q->d;
     nset_status status;
+    size_t i;
 
-    if ((status = nset_whitened_read(f->w, f->row, e->sample - (int64_t)samples_before(f->w), length, err)) != NSET_OK)
+    if ((f->n_piece == PIECE || (f->n_piece > 0 && e->sample - f->first > NSET_HOP)) &&
+        (status = finish_piece(f, err)) != NSET_OK)
         return status;
-    for (size_t t = 0; t < length; t++)
-        for (size_t c = 0; c < q->m; c++)
-            x[t * q->m + c] = f->row[t * n_channels + q->channel[c]];
-    return NSET_OK;
-}
-
-static nset_status take_event(feature_room *f, group_events *q, const nset_event *e, nset_error *err)
-{
-    size_t before = token_samples_before(f->w), length = token_samples(f->w), n_channels = f->probe->n_channels;
-    float to_noise = 1 / nset_whitened_density(f->w);
-    size_t i = f->n_piece;
-    nset_status status;
-
-    if ((status = take_snippet(f, q, e, err)) != NSET_OK ||
-        (status = nset_whitened_read(f->w, f->row, e->sample - (int64_t)before, length, err)) != NSET_OK)
-        return status;
-    for (size_t k = 0; k < length * n_channels; k++)
-        f->row[k] *= to_noise;
-    f->offset[i + 1] =
-        f->offset[i] + (int64_t)nset_event_tokens(f->tokens + f->offset[i] * NSET_TOKEN, NULL, f->row, length,
-                           n_channels, (int64_t)before, e->channel, &f->sets, f->probe, nset_whitened_rate(f->w));
-    f->to[i] = q->z + q->n * NSET_EMBEDDING;
-    f->spike_to[i] = q->spike + q->n;
+    i = f->n_piece++;
+    if (i == 0)
+        f->first = e->sample;
+    f->taken[i] = (taken){ e, q, q->n };
+    f->offset[i + 1] = f->offset[i] + f->sets.offsets[e->channel + 1] - f->sets.offsets[e->channel];
     q->event[q->n++] = e;
-    f->n_piece++;
-    return f->n_piece == PIECE ? embed_piece(f, err) : NSET_OK;
+    return NSET_OK;
 }
 
 /* out (n, FEATURES) := principal components of the snippets beside what the set network makes of each event. */
@@ -313,11 +369,57 @@ static nset_status cluster_group(
     return status;
 }
 
+typedef struct batch {
+    const feature_room *f;
+    group_events *group; /* those of the batch; first: the number of the first */
+    nset_trains *trains; /* what each gives */
+    const size_t *count;
+    size_t first;
+    uint64_t seed;
+    bool failed;
+} batch;
+
+static void cluster_groups(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    batch *b = ctx;
+
+    (void)chunk;
+    for (size_t i = first; i < last; i++) {
+        size_t k = b->first + i;
+        if (b->count[k] >= b->f->least &&
+            cluster_group(&b->trains[i], &b->group[i], b->f->probe->n_channels, k, b->seed, NULL) != NSET_OK)
+            b->failed = true;
+        group_events_fini(&b->group[i]);
+    }
+}
+
+/* The groups of the batch, each by itself, and their parts in the groups' order. */
+static nset_status cluster_taken(nset_trains *trains, batch *b, size_t n, nset_error *err)
+{
+    nset_status status = NSET_OK;
+
+    if (!(b->trains = nset_calloc(n, sizeof *b->trains)))
+        return nset_fail_oom(err, n, sizeof *b->trains);
+    nset_parallel_for(b->f->workers, n, 1, cluster_groups, b);
+    if (b->failed)
+        status = nset_fail_oom(err, 1, (size_t)BATCH_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < b->trains[i].n && status == NSET_OK; k++) {
+            const nset_train *t = &b->trains[i].train[k];
+            status = nset_trains_add(trains, t->sample, t->n, t->home, err);
+        }
+        nset_trains_fini(&b->trains[i]);
+    }
+    nset_free(b->trains);
+    return status;
+}
+
 /* Groups first .. last - 1 in one pass over the recording. chosen[e]: event e takes part. */
 static nset_status cluster_batch(nset_trains *trains, feature_room *f, const grouping *g, const nset_events *events,
     const unsigned char *chosen, const size_t *count, size_t first, size_t last, uint64_t seed, nset_error *err)
 {
     group_events *q = nset_calloc(last - first, sizeof *q);
+    batch b = { .f = f, .group = q, .count = count, .first = first, .seed = seed };
     nset_status status = q ? NSET_OK : nset_fail_oom(err, last - first, sizeof *q);
 
     for (size_t k = first; k < last && status == NSET_OK; k++)
@@ -325,18 +427,13 @@ static nset_status cluster_batch(nset_trains *trains, feature_room *f, const gro
     for (size_t e = 0; e < events->n && status == NSET_OK; e++) {
         size_t k = g->group_of[events->event[e].channel];
         if (chosen[e] && k >= first && k < last)
-            status = take_event(f, &q[k - first], &events->event[e], err);
-        if (status == NSET_OK && nset_cancelled())
-            status = nset_fail_cancelled(err);
+            status = add_event(f, &q[k - first], &events->event[e], err);
     }
     if (status == NSET_OK)
-        status = embed_piece(f, err);
-    for (size_t k = first; k < last && status == NSET_OK; k++) {
-        if (count[k] >= f->least)
-            status = cluster_group(trains, &q[k - first], f->probe->n_channels, k, seed, err);
-        group_events_fini(&q[k - first]);
-        nset_progress_at((double)(k + 1) / (double)g->n_groups);
-    }
+        status = finish_piece(f, err);
+    if (status == NSET_OK)
+        status = cluster_taken(trains, &b, last - first, err);
+    nset_progress_at((double)last / (double)g->n_groups);
     for (size_t k = first; k < last && q; k++)
         group_events_fini(&q[k - first]);
     nset_free(q);
@@ -365,7 +462,7 @@ static nset_status choose_events(
 }
 
 nset_status nset_cluster_events(nset_trains *trains, nset_whitened *w, const nset_events *events,
-    const nset_probe *probe, nset_event_net *net, size_t least, uint64_t seed, nset_error *err)
+    const nset_probe *probe, nset_event_net *net, size_t least, uint64_t seed, nset_workers *workers, nset_error *err)
 {
     feature_room *f = nset_calloc(1, sizeof *f);
     unsigned char *chosen = nset_calloc(events->n, 1);
@@ -377,7 +474,7 @@ nset_status nset_cluster_events(nset_trains *trains, nset_whitened *w, const nse
         status = nset_fail_oom(err, events->n + 1, 1);
         goto done;
     }
-    *f = (feature_room){ .w = w, .probe = probe, .net = net, .least = least };
+    *f = (feature_room){ .w = w, .probe = probe, .net = net, .workers = workers, .least = least };
     if ((status = make_groups(&g, probe, err)) != NSET_OK || (status = room_init(f, err)) != NSET_OK ||
         (status = choose_events(chosen, count, events, &g, err)) != NSET_OK)
         goto done;

@@ -31,7 +31,7 @@ void nset_neighbours_fini(nset_neighbours *n);
 
 /* Extremes of |w| above threshold (noise sd) within .4 ms and the neighbourhood, both signs, in the segments listed. */
 nset_status nset_events_detect(nset_events *out, nset_whitened *w, const nset_neighbours *near, const int64_t *segments,
-    size_t n_segments, double threshold, nset_error *err);
+    size_t n_segments, double threshold, nset_workers *workers, nset_error *err);
 void nset_events_fini(nset_events *e);
 
 #endif

@@ -10,6 +10,9 @@
 #include "cli/progress.h"
 #include "results/npz.h"
 #include "signal/segments.h"
+#include "signal/wide.h"
+
+enum { PIECE = 4096 }; /* rows at once */
 
 typedef struct features {
     const nset_sorting *s;
@@ -17,11 +20,13 @@ typedef struct features {
     size_t n_near, n_like, n_rows;
     uint32_t *contact, *like; /* (n_units, n_near), (n_units, n_like) */
     float *component;         /* (3, template_length) */
-    float *like_template;     /* (n_units, n_like, template_length, n_near) of norm 1 over the contacts of the unit */
+    float *like_template;     /* (n_units, n_like, n_near, template_length) of norm 1 over the contacts of the unit */
     int64_t *id;              /* (n_rows) of the spikes */
-    float *x;                 /* (NSET_HOP + template_length, n_channels) */
-    float *snippet, *row;     /* (template_length, n_near), (3 n_near + n_like) */
-    nset_atomic_file *pc, *fit;
+    nset_workers *workers;
+    size_t first;     /* spike of the first row of a piece */
+    float *row, *fit; /* (PIECE, 3 n_near), (PIECE, n_like) */
+    bool failed;
+    nset_atomic_file *pc_file, *fit_file;
 } features;
 
 static void release(features *f)
@@ -31,11 +36,10 @@ static void release(features *f)
     nset_free(f->component);
     nset_free(f->like_template);
     nset_free(f->id);
-    nset_free(f->x);
-    nset_free(f->snippet);
     nset_free(f->row);
-    nset_atomic_abort(f->pc);
-    nset_atomic_abort(f->fit);
+    nset_free(f->fit);
+    nset_atomic_abort(f->pc_file);
+    nset_atomic_abort(f->fit_file);
 }
 
 /* ---- before the signal is read ---- */
@@ -78,7 +82,7 @@ static void take_like(features *f, size_t u)
         for (size_t k = 0; k < s->template_length; k++)
             for (size_t c = 0; c < f->n_near; c++) {
                 float v = t[k * s->n_channels + f->contact[u * f->n_near + c]];
-                to[k * f->n_near + c] = v;
+                to[c * s->template_length + k] = v;
                 sum += (double)v * (double)v;
             }
         for (size_t k = 0; k < s->template_length * f->n_near && sum > 0; k++)
@@ -100,10 +104,9 @@ static nset_status prepare(
     f->component = nset_calloc(NSET_PHY_COMPONENTS * s->template_length, sizeof *f->component);
     f->like_template = nset_calloc(like * s->template_length * f->n_near, sizeof *f->like_template);
     f->id = nset_calloc(f->n_rows, sizeof *f->id);
-    f->x = nset_calloc((NSET_HOP + s->template_length) * s->n_channels, sizeof *f->x);
-    f->snippet = nset_calloc(s->template_length * f->n_near, sizeof *f->snippet);
-    f->row = nset_calloc(NSET_PHY_COMPONENTS * f->n_near + f->n_like, sizeof *f->row);
-    if (!f->contact || !f->like || !f->component || !f->like_template || !f->id || !f->x || !f->snippet || !f->row)
+    f->row = nset_calloc(PIECE * NSET_PHY_COMPONENTS * f->n_near, sizeof *f->row);
+    f->fit = nset_calloc(PIECE * f->n_like, sizeof *f->fit);
+    if (!f->contact || !f->like || !f->component || !f->like_template || !f->id || !f->row || !f->fit)
         return nset_fail_oom(err, like * s->template_length * f->n_near, sizeof *f->like_template);
     for (size_t g = 0; g < n_segments; g++)
         for (size_t i = first_of(f, segments[g]); i < end_of(f, segments[g]); i++)
@@ -119,54 +122,69 @@ static nset_status prepare(
 
 /* ---- rows ---- */
 
-static float dot(const float *a, const float *b, size_t n)
+NSET_WIDE static float dot(const float *a, const float *b, size_t n)
 {
-    double sum = 0;
+    enum { LANES = 8 };
+    float lane[LANES] = { 0 }, sum = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return (float)sum;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] += a[i + l] * b[i + l];
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    for (size_t l = 0; l < LANES; l++)
+        sum += lane[l];
+    return sum;
 }
 
-/* x: the whitened signal from the first sample of the snippet on. */
-static void make_row(features *f, size_t unit, const float *x)
+/* Rows first .. last - 1 of the piece. */
+static void make_rows(void *ctx, size_t first, size_t last, size_t chunk)
 {
+    features *f = ctx;
     const nset_sorting *s = f->s;
-    const uint32_t *contact = f->contact + unit * f->n_near;
-    size_t size = s->template_length * f->n_near;
-    float *fit = f->row + NSET_PHY_COMPONENTS * f->n_near;
+    size_t length = s->template_length, size = length * f->n_near;
+    float *snippet = nset_calloc(size, sizeof *snippet); /* (n_near, template_length) */
 
-    for (size_t k = 0; k < s->template_length; k++)
-        for (size_t c = 0; c < f->n_near; c++)
-            f->snippet[k * f->n_near + c] = x[k * s->n_channels + contact[c]];
-    for (size_t p = 0; p < NSET_PHY_COMPONENTS; p++)
+    (void)chunk;
+    if (!snippet)
+        f->failed = true;
+    for (size_t i = first; i < last && snippet; i++) {
+        const nset_spike *spike = &s->spikes[f->first + i];
+        size_t u = (size_t)spike->unit;
+        float *row = f->row + i * NSET_PHY_COMPONENTS * f->n_near;
         for (size_t c = 0; c < f->n_near; c++) {
-            double sum = 0;
-            for (size_t k = 0; k < s->template_length; k++)
-                sum += (double)f->component[p * s->template_length + k] * (double)f->snippet[k * f->n_near + c];
-            f->row[p * f->n_near + c] = (float)sum;
+            float *x = snippet + c * length;
+            nset_whitened_take(
+                f->w, x, f->contact[u * f->n_near + c], spike->sample - (int64_t)s->template_pre, length);
+            for (size_t p = 0; p < NSET_PHY_COMPONENTS; p++)
+                row[p * f->n_near + c] = dot(x, f->component + p * length, length);
         }
-    for (size_t m = 0; m < f->n_like && f->fit; m++)
-        fit[m] = dot(f->snippet, f->like_template + (unit * f->n_like + m) * size, size);
+        for (size_t m = 0; m < f->n_like && f->n_like > 1; m++)
+            f->fit[i * f->n_like + m] = dot(snippet, f->like_template + (u * f->n_like + m) * size, size);
+    }
+    nset_free(snippet);
 }
 
 static nset_status write_segment(features *f, int64_t segment, nset_error *err)
 {
     const nset_sorting *s = f->s;
     int64_t start = segment * NSET_HOP - (int64_t)s->template_pre;
-    size_t first = first_of(f, segment), end = end_of(f, segment);
+    size_t end = end_of(f, segment), n;
     nset_status status;
 
-    if (first == end)
+    if (first_of(f, segment) == end)
         return NSET_OK;
-    if ((status = nset_whitened_read(f->w, f->x, start, NSET_HOP + s->template_length, err)) != NSET_OK)
+    if ((status = nset_whitened_hold(f->w, start, NSET_HOP + s->template_length, err)) != NSET_OK)
         return status;
-    for (size_t i = first; i < end; i++) {
-        make_row(f, (size_t)s->spikes[i].unit,
-            f->x + (size_t)(s->spikes[i].sample - start - (int64_t)s->template_pre) * s->n_channels);
-        fwrite(f->row, sizeof *f->row, NSET_PHY_COMPONENTS * f->n_near, nset_atomic_stream(f->pc));
-        if (f->fit)
-            fwrite(f->row + NSET_PHY_COMPONENTS * f->n_near, sizeof *f->row, f->n_like, nset_atomic_stream(f->fit));
+    for (f->first = first_of(f, segment); f->first < end; f->first += n) {
+        n = end - f->first < PIECE ? end - f->first : PIECE;
+        nset_parallel_for(f->workers, n, 64, make_rows, f);
+        if (f->failed)
+            return nset_fail_oom(err, s->template_length * f->n_near, sizeof(float));
+        fwrite(f->row, sizeof *f->row, n * NSET_PHY_COMPONENTS * f->n_near, nset_atomic_stream(f->pc_file));
+        if (f->fit_file)
+            fwrite(f->fit, sizeof *f->fit, n * f->n_like, nset_atomic_stream(f->fit_file));
     }
     return NSET_OK;
 }
@@ -231,22 +249,22 @@ static nset_status write_all(
     const nset_array fit = { NULL, "<f4", 2, { f->n_rows, f->n_like }, NULL };
     bool several = f->n_like > 1;
     nset_atomic_file *file;
-    nset_status status = open_rows(&f->pc, folder, "phy/pc_features.npy", &pc, err);
+    nset_status status = open_rows(&f->pc_file, folder, "phy/pc_features.npy", &pc, err);
 
     if (status == NSET_OK && several)
-        status = open_rows(&f->fit, folder, "phy/template_features.npy", &fit, err);
+        status = open_rows(&f->fit_file, folder, "phy/template_features.npy", &fit, err);
     for (size_t g = 0; g < n_segments && status == NSET_OK; g++) {
         status = nset_cancelled() ? nset_fail_cancelled(err) : write_segment(f, segments[g], err);
         nset_progress_at((double)(g + 1));
     }
     if (status != NSET_OK)
         return status;
-    file = f->pc;
-    f->pc = NULL;
+    file = f->pc_file;
+    f->pc_file = NULL;
     status = nset_atomic_commit(file, err);
     if (status == NSET_OK && several) {
-        file = f->fit;
-        f->fit = NULL;
+        file = f->fit_file;
+        f->fit_file = NULL;
         status = nset_atomic_commit(file, err);
     }
     if (status == NSET_OK)
@@ -257,9 +275,9 @@ static nset_status write_all(
 }
 
 nset_status nset_phy_features_write(const nset_sorting *s, const nset_probe *probe, nset_whitened *w,
-    const int64_t *segments, size_t n_segments, nset_run_folder *folder, nset_error *err)
+    const int64_t *segments, size_t n_segments, nset_run_folder *folder, nset_workers *workers, nset_error *err)
 {
-    features f = { .s = s, .w = w };
+    features f = { .s = s, .w = w, .workers = workers };
     nset_status status;
 
     f.n_near = s->n_channels < NSET_PHY_CONTACTS ? s->n_channels : NSET_PHY_CONTACTS;

@@ -21,7 +21,7 @@ enum { NSET_PHY_COMPONENTS = 3, NSET_PHY_CONTACTS = 12, NSET_PHY_TEMPLATES = 8 }
 
 /* segments (n_segments) ascend. Errors: NSET_ERR_IO, NSET_ERR_NOMEM, NSET_ERR_FORMAT (the recording), CANCELLED. */
 nset_status nset_phy_features_write(const nset_sorting *s, const nset_probe *probe, nset_whitened *w,
-    const int64_t *segments, size_t n_segments, nset_run_folder *folder, nset_error *err);
+    const int64_t *segments, size_t n_segments, nset_run_folder *folder, nset_workers *workers, nset_error *err);
 
 /* The contacts (n_units, n_near) that stand for each unit, and the units (n_units, n_like) most like each.
  * n_near <= n_channels, n_like <= n_units. */

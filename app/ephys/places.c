@@ -151,8 +151,8 @@ void nset_placer_fini(nset_placer *p)
     *p = (nset_placer){ 0 };
 }
 
-void nset_placer_place(
-    const nset_placer *p, double *x, double *y, const float *signal, size_t n_rows, size_t n_channels, ptrdiff_t at)
+void nset_placer_place(const nset_placer *p, double *x, double *y, const float *signal, size_t n_rows, size_t row,
+    size_t column, ptrdiff_t at)
 {
     size_t first = at < 0 ? (size_t)-at : 0, last = p->length, best = 0;
     double size[NSET_PLACE_CONTACTS], most = 0;
@@ -162,7 +162,7 @@ void nset_placer_place(
     for (size_t i = 0; i < p->n; i++) {
         float sum = 0;
         for (size_t s = first; s < last; s++)
-            sum += p->shape[s] * signal[(size_t)(at + (ptrdiff_t)s) * n_channels + p->channel[i]];
+            sum += p->shape[s] * signal[(size_t)(at + (ptrdiff_t)s) * row + p->channel[i] * column];
         size[i] = sum > 0 ? (double)sum : 0;
     }
     for (size_t i = 0; i < p->n_starts; i++) {

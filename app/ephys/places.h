@@ -31,9 +31,10 @@ nset_status nset_placer_init(
     nset_placer *p, const nset_probe *probe, size_t home, const float *shape, size_t length, nset_error *err);
 void nset_placer_fini(nset_placer *p);
 
-/* Place of the spike whose snippet starts at row `at` of signal (n_rows, n_channels); rows outside count as 0. The
+/* Place of the spike whose snippet starts at row `at` of signal, whose row t of channel c is
+ * signal[t * row + c * column]; rows outside the n_rows count as 0. The
  * place of the largest contact where the spike has no size at all. */
-void nset_placer_place(
-    const nset_placer *p, double *x, double *y, const float *signal, size_t n_rows, size_t n_channels, ptrdiff_t at);
+void nset_placer_place(const nset_placer *p, double *x, double *y, const float *signal, size_t n_rows, size_t row,
+    size_t column, ptrdiff_t at);
 
 #endif

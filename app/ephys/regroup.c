@@ -132,19 +132,48 @@ NSET_PRINTF(3, 4) static void say_why(const regrouper *r, size_t k, const char *
             json_sprintf("near (%g, %g) um: %s", r->probe->x_um[r->t->home[k]], r->probe->y_um[r->t->home[k]], why));
 }
 
-static nset_status split_template(regrouper *r, size_t k, uint64_t seed, nset_error *err)
-{
-    size_t n_heaps = 0;
-    int32_t *label = nset_calloc(r->n[k], sizeof *label);
-    nset_status status = label ? NSET_OK : nset_fail_oom(err, r->n[k], sizeof *label);
+typedef struct split_job {
+    const regrouper *r;
+    uint64_t seed;
+    int32_t *label;  /* of all rows */
+    size_t *n_heaps; /* (n templates) */
+    bool failed;
+} split_job;
 
-    if (status == NSET_OK && r->n[k] > 0)
-        status = nset_heaps(label, &n_heaps, r->f + r->offset[k] * NSET_CLEAN, r->n[k], NSET_CLEAN, seed, err);
-    if (status == NSET_OK && n_heaps > 1)
-        say_why(r, k, "%zu spikes are %zu heaps: divided", r->n[k], n_heaps);
-    for (size_t h = 0; h < n_heaps && status == NSET_OK; h++)
-        status = add_group(r, k, label, (int32_t)h, err);
-    nset_free(label);
+static void find_heaps(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    split_job *j = ctx;
+    const regrouper *r = j->r;
+
+    (void)chunk;
+    for (size_t k = first; k < last; k++)
+        if (r->n[k] > 0 && nset_heaps(j->label + r->offset[k], &j->n_heaps[k], r->f + r->offset[k] * NSET_CLEAN,
+                               r->n[k], NSET_CLEAN, j->seed, NULL) != NSET_OK)
+            j->failed = true;
+}
+
+/* The heaps of each template's rows are its groups. */
+static nset_status split_templates(regrouper *r, uint64_t seed, nset_workers *workers, nset_error *err)
+{
+    size_t n = r->t->n;
+    split_job job = { .r = r,
+        .seed = seed,
+        .label = nset_calloc(r->offset[n], sizeof(int32_t)),
+        .n_heaps = nset_calloc(n, sizeof(size_t)) };
+    nset_status status = job.label && job.n_heaps ? NSET_OK : nset_fail_oom(err, r->offset[n], sizeof(int32_t));
+
+    if (status == NSET_OK)
+        nset_parallel_for(workers, n, 1, find_heaps, &job);
+    if (job.failed)
+        status = nset_fail_oom(err, r->most, NSET_CLEAN);
+    for (size_t k = 0; k < n && status == NSET_OK; k++) {
+        if (job.n_heaps[k] > 1)
+            say_why(r, k, "%zu spikes are %zu heaps: divided", r->n[k], job.n_heaps[k]);
+        for (size_t h = 0; h < job.n_heaps[k] && status == NSET_OK; h++)
+            status = add_group(r, k, job.label + r->offset[k], (int32_t)h, err);
+    }
+    nset_free(job.label);
+    nset_free(job.n_heaps);
     return status;
 }
 
@@ -387,8 +416,7 @@ nset_status nset_regroup(nset_trains *trains, nset_whitened *w, const nset_templ
     nset_progress_begin("group", (double)n_segments, "segments");
     if ((status = nset_clean_run(&r.clean, w, m, segments, n_segments, workers, take_rows, &r, err)) != NSET_OK)
         goto done;
-    for (size_t k = 0; k < t->n && status == NSET_OK; k++)
-        status = nset_cancelled() ? nset_fail_cancelled(err) : split_template(&r, k, seed, err);
+    status = nset_cancelled() ? nset_fail_cancelled(err) : split_templates(&r, seed, workers, err);
     if (status == NSET_OK && !(lag = nset_calloc(r.n_groups, sizeof *lag)))
         status = nset_fail_oom(err, r.n_groups, sizeof *lag);
     if (status == NSET_OK)

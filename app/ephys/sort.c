@@ -87,14 +87,14 @@ static nset_status find_trains(sorter *s, nset_error *err)
     nset_status status;
 
     nset_progress_begin("detect", (double)s->n_learn, "segments");
-    status = nset_events_detect(&events, s->w, &s->near, s->learn, s->n_learn, s->options->threshold, err);
+    status = nset_events_detect(&events, s->w, &s->near, s->learn, s->n_learn, s->options->threshold, s->workers, err);
     tell(s, "detect", events.n * sizeof *events.event);
     if (status != NSET_OK)
         return status;
     json_object_set_new(s->facts, "events", json_integer((json_int_t)events.n));
     nset_progress_begin("cluster", 1, "groups");
     status = nset_cluster_events(
-        &s->trains, s->w, &events, &s->recording->probe, s->net, least_spikes(s), s->options->seed, err);
+        &s->trains, s->w, &events, &s->recording->probe, s->net, least_spikes(s), s->options->seed, s->workers, err);
     nset_events_fini(&events);
     json_object_set_new(s->facts, "parts", json_integer((json_int_t)s->trains.n));
     tell(s, "cluster", 0);
@@ -165,14 +165,34 @@ static nset_status match(sorter *s, nset_matches *m, const int64_t *segments, si
     return status;
 }
 
+typedef struct weigh_job {
+    sorter *s;
+    const float *size; /* of all matches, those of template i from start[i] on */
+    const size_t *start;
+    double samples;
+    nset_amplitudes *a;
+} weigh_job;
+
+static void fit_sizes(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    const weigh_job *j = ctx;
+
+    (void)chunk;
+    for (size_t i = first; i < last; i++) {
+        double floor = nset_match_least_size((double)j->s->templates.norm[i], expected(j->s, i), j->samples);
+        nset_amplitudes_fit(&j->a[i], j->size + j->start[i], j->start[i + 1] - j->start[i], floor);
+        j->s->templates.least[i] = (float)j->a[i].least;
+    }
+}
+
 /* Finds the size from which a match of each template is rather the unit's than hash, and lets the matches'
  * probabilities know of the hash. */
 static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
 {
     size_t n = s->templates.n, *start = nset_calloc(n + 2, sizeof *start); /* start[i + 1]: where i's sizes go on */
-    double samples = samples_in(s, s->learn, s->n_learn);
     float *size = nset_calloc(m->n, sizeof *size);
     nset_amplitudes *a = nset_calloc(n, sizeof *a);
+    weigh_job job = { s, size, start, samples_in(s, s->learn, s->n_learn), a };
     nset_status status = start && size && a ? NSET_OK : nset_fail_oom(err, m->n, sizeof *size);
 
     for (size_t k = 0; k < m->n && status == NSET_OK; k++)
@@ -181,11 +201,8 @@ static nset_status weigh_sizes(sorter *s, nset_matches *m, nset_error *err)
         start[i + 2] += start[i + 1];
     for (size_t k = 0; k < m->n && status == NSET_OK; k++)
         size[start[m->match[k].unit + 1]++] = m->match[k].size;
-    for (size_t i = 0; i < n && status == NSET_OK; i++) {
-        double floor = nset_match_least_size((double)s->templates.norm[i], expected(s, i), samples);
-        nset_amplitudes_fit(&a[i], size + start[i], start[i + 1] - start[i], floor);
-        s->templates.least[i] = (float)a[i].least;
-    }
+    if (status == NSET_OK)
+        nset_parallel_for(s->workers, n, 1, fit_sizes, &job);
     for (size_t k = 0; k < m->n && status == NSET_OK; k++)
         m->match[k].probability *= (float)nset_amplitudes_posterior(&a[m->match[k].unit], (double)m->match[k].size);
     nset_free(start);
@@ -367,8 +384,8 @@ static nset_status run(sorter *s, nset_sorting **out, nset_error *err)
     if (status != NSET_OK)
         return status;
     nset_progress_begin("measure", (double)s->n_all, "segments");
-    status = nset_units_make(
-        out, s->w, &s->recording->probe, &s->matches, &s->templates, s->learn, s->n_learn, count_uv(s->recording), err);
+    status = nset_units_make(out, s->w, &s->recording->probe, &s->matches, &s->templates, s->learn, s->n_learn,
+        count_uv(s->recording), s->workers, err);
     nset_matches_fini(&s->matches);
     tell(s, "measure", 0);
     return status;
@@ -382,8 +399,9 @@ static nset_status empty_sorting(sorter *s, nset_sorting **out, nset_error *err)
     nset_templates_fini(&s->templates);
     status = nset_templates_init(&s->templates, 0, nset_whitened_channels(s->w), nset_whitened_rate(s->w), err);
     keep_facts(s);
-    return status != NSET_OK ? status
-                             : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, 0, err);
+    return status != NSET_OK
+               ? status
+               : nset_units_make(out, s->w, &s->recording->probe, &none, &s->templates, NULL, 0, 0, NULL, err);
 }
 
 nset_status nset_sort(nset_sorting **out, json_t *facts, const nset_recording *recording,

@@ -9,7 +9,7 @@
 
 #include "cli/progress.h"
 #include "ephys/shift.h"
-#include "signal/robust.h"
+#include "signal/wide.h"
 
 enum { MOST_SNIPPETS = 300, COMPONENTS = 3, POWER_ROUNDS = 20 };
 #define BATCH_BYTES 134217728. /* snippets in memory at once */
@@ -134,7 +134,9 @@ typedef struct batch {
     const nset_neighbours *wide;
     size_t first, last; /* trains */
     size_t *at, *count; /* (last - first) start in x, number of snippets */
-    float *x;           /* per train (channels of home, length, count) */
+    int16_t *x;         /* per train (channels of home, count, length), as stored */
+    nset_whitened *w;
+    pick *picks;
     bool failed;
 } batch;
 
@@ -152,38 +154,112 @@ static int by_sample(const void *a, const void *b)
     return p->train < q->train ? -1 : p->train > q->train;
 }
 
-static nset_status fetch(batch *b, nset_whitened *w, nset_error *err)
+static void take_picks(void *ctx, size_t first, size_t last, size_t chunk)
 {
-    const nset_templates *t = b->t;
-    size_t n = 0, k = 0, length = t->length, n_channels = t->n_channels;
-    float *row = nset_calloc(length * n_channels, sizeof *row);
-    nset_status status = NSET_OK;
+    const batch *b = ctx;
+    size_t length = b->t->length;
+
+    (void)chunk;
+    for (size_t p = first; p < last; p++) {
+        const pick *k = &b->picks[p];
+        size_t i = k->train - b->first, home = b->trains->train[k->train].home;
+        const size_t *channel = b->wide->channel + b->wide->offset[home];
+        for (size_t c = 0; c < n_local(b->wide, home); c++)
+            nset_whitened_take_stored(b->w, b->x + b->at[i] + (c * b->count[i] + k->slot) * length, channel[c],
+                k->sample - (int64_t)b->t->pre, length);
+    }
+}
+
+/* An even spread of each train's snippets, segment after segment. */
+static nset_status fetch(batch *b, nset_workers *workers, nset_error *err)
+{
+    size_t n = 0, k = 0, last;
     pick *picks;
+    nset_status status = NSET_OK;
 
     for (size_t i = b->first; i < b->last; i++)
         n += b->count[i - b->first];
-    picks = nset_calloc(n, sizeof *picks);
-    if (!picks || !row)
-        status = nset_fail_oom(err, n, sizeof *picks);
-    for (size_t i = b->first; i < b->last && status == NSET_OK; i++) {
+    if (!(picks = b->picks = nset_calloc(n, sizeof *picks)))
+        return nset_fail_oom(err, n, sizeof *picks);
+    for (size_t i = b->first; i < b->last; i++) {
         const nset_train *train = &b->trains->train[i];
         size_t count = b->count[i - b->first];
         for (size_t s = 0; s < count; s++)
             picks[k++] = (pick){ train->sample[count < 2 ? 0 : s * (train->n - 1) / (count - 1)], i, s };
     }
-    if (status == NSET_OK && n)
+    if (n)
         qsort(picks, n, sizeof *picks, by_sample);
-    for (size_t p = 0; p < n && status == NSET_OK; p++) {
-        size_t i = picks[p].train, count = b->count[i - b->first], home = b->trains->train[i].home;
-        float *to = b->x + b->at[i - b->first] + picks[p].slot;
-        status = nset_whitened_read(w, row, picks[p].sample - (int64_t)t->pre, length, err);
-        for (size_t c = 0; c < n_local(b->wide, home); c++)
-            for (size_t s = 0; s < length; s++)
-                to[(c * length + s) * count] = row[s * n_channels + b->wide->channel[b->wide->offset[home] + c]];
+    for (size_t first = 0; first < n && status == NSET_OK; first = last) {
+        int64_t start = picks[first].sample - (int64_t)b->t->pre;
+        for (last = first + 1; last < n && picks[last].sample - picks[first].sample < NSET_HOP;)
+            last++;
+        b->picks = picks + first;
+        status =
+            nset_whitened_hold(b->w, start, (size_t)(picks[last - 1].sample - picks[first].sample) + b->t->length, err);
+        if (status == NSET_OK)
+            nset_parallel_for(workers, last - first, 64, take_picks, b);
     }
     nset_free(picks);
-    nset_free(row);
     return status;
+}
+
+/* below (length) := how many of each column of x (count, length) are less than value (length). */
+NSET_WIDE static void count_below(
+    int16_t *restrict below, const int16_t *x, const int16_t *value, size_t count, size_t length)
+{
+    memset(below, 0, length * sizeof *below);
+    for (size_t i = 0; i < count; i++)
+        for (size_t s = 0; s < length; s++)
+            below[s] = (int16_t)(below[s] + (x[i * length + s] < value[s]));
+}
+
+/* low, high (length) of the columns of x; high is at most INT16_MAX - 1, which no number stored exceeds by more than 1.
+ */
+NSET_WIDE static void find_range(
+    int16_t *restrict low, int16_t *restrict high, const int16_t *x, size_t count, size_t length)
+{
+    for (size_t s = 0; s < length; s++) {
+        low[s] = INT16_MAX - 1;
+        high[s] = INT16_MIN;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t s = 0; s < length; s++) {
+            int16_t v = x[i * length + s] < INT16_MAX ? x[i * length + s] : INT16_MAX - 1;
+            low[s] = v < low[s] ? v : low[s];
+            high[s] = v > high[s] ? v : high[s];
+        }
+}
+
+/* w[s * stride] := median of column s of x (count, length), times step. Whole numbers are halved until the smallest
+ * with half of the column up to it is found; among equal ones the median lies in between. room (4, length) */
+static void median_columns(
+    float *w, size_t stride, const int16_t *x, size_t count, size_t length, float step, int16_t *room)
+{
+    int16_t *low = room, *high = low + length, *middle = high + length, *below = middle + length;
+    bool open = true;
+
+    find_range(low, high, x, count, length);
+    while (open) { /* middle: one more than the number asked about */
+        for (size_t s = 0; s < length; s++)
+            middle[s] = (int16_t)(((int32_t)low[s] + high[s] + (1 << 17)) / 2 - (1 << 16) + 1);
+        count_below(below, x, middle, count, length);
+        open = false;
+        for (size_t s = 0; s < length; s++) {
+            if (2 * (size_t)below[s] >= count)
+                high[s] = (int16_t)(middle[s] - 1);
+            else
+                low[s] = low[s] < high[s] ? middle[s] : low[s];
+            open |= low[s] < high[s];
+        }
+    }
+    count_below(below, x, high, count, length);
+    for (size_t s = 0; s < length; s++) {
+        size_t equal = 0;
+        for (size_t i = 0; i < count; i++)
+            equal += x[i * length + s] == high[s];
+        w[s * stride] =
+            equal ? step * ((float)high[s] - .5f + (.5f * (float)count - (float)below[s]) / (float)equal) : 0;
+    }
 }
 
 /* w (length, n_channels) := its projection on its first COMPONENTS spatial components; channels listed are c (m). */
@@ -280,15 +356,18 @@ static void learn_trains(void *ctx, size_t first, size_t last, size_t chunk)
         const size_t *near = b->wide->channel + b->wide->offset[home];
         float *w = t->data + i * t->length * t->n_channels;
         size_t *kept = nset_calloc(n_local(b->wide, home), sizeof *kept);
+        int16_t *room = nset_calloc(4 * t->length, sizeof *room);
         double cut = fmax(.3, 5.4 / sqrt((double)count));
-        if (!kept) {
+        if (!kept || !room) {
             b->failed = true;
+            nset_free(kept);
+            nset_free(room);
             return;
         }
         memset(w, 0, t->length * t->n_channels * sizeof *w);
         for (size_t c = 0; c < n_local(b->wide, home) && count > 0; c++) {
-            for (size_t s = 0; s < t->length; s++)
-                w[s * t->n_channels + near[c]] = nset_median(b->x + b->at[j] + (c * t->length + s) * count, count);
+            median_columns(w + near[c], t->n_channels, b->x + b->at[j] + c * count * t->length, count, t->length,
+                nset_whitened_step(b->w, near[c]), room);
             if ((double)range(w + near[c], t->length, t->n_channels) >= cut)
                 kept[m++] = near[c];
             else
@@ -303,10 +382,11 @@ static void learn_trains(void *ctx, size_t first, size_t last, size_t chunk)
         t->unit[i] = b->trains->train[i].unit;
         t->least[i] = b->trains->train[i].least;
         nset_free(kept);
+        nset_free(room);
     }
 }
 
-static nset_status learn_batch(batch *b, nset_whitened *w, nset_workers *workers, nset_error *err)
+static nset_status learn_batch(batch *b, nset_workers *workers, nset_error *err)
 {
     size_t n = 0;
     nset_status status;
@@ -319,7 +399,7 @@ static nset_status learn_batch(batch *b, nset_whitened *w, nset_workers *workers
     }
     if (!(b->x = nset_calloc(n, sizeof *b->x)))
         return nset_fail_oom(err, n, sizeof *b->x);
-    if ((status = fetch(b, w, err)) == NSET_OK)
+    if ((status = fetch(b, workers, err)) == NSET_OK)
         nset_parallel_for(workers, b->last - b->first, 1, learn_trains, b);
     nset_free(b->x);
     return status != NSET_OK ? status : b->failed ? nset_fail_oom(err, 1, 4096) : NSET_OK;
@@ -328,7 +408,7 @@ static nset_status learn_batch(batch *b, nset_whitened *w, nset_workers *workers
 nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, nset_trains *trains, const nset_neighbours *wide,
     nset_workers *workers, nset_error *err)
 {
-    batch b = { .t = t, .trains = trains, .wide = wide };
+    batch b = { .t = t, .trains = trains, .wide = wide, .w = w };
     nset_status status;
 
     if ((status = nset_templates_init(t, trains->n, nset_whitened_channels(w), nset_whitened_rate(w), err)) != NSET_OK)
@@ -341,10 +421,10 @@ nset_status nset_templates_learn(nset_templates *t, nset_whitened *w, nset_train
         double bytes = 0;
         for (b.last = b.first; b.last < trains->n && (bytes < BATCH_BYTES || b.last == b.first); b.last++) {
             size_t have = trains->train[b.last].n;
-            bytes += 4. * (double)(have < MOST_SNIPPETS ? have : MOST_SNIPPETS) * (double)t->length *
+            bytes += 2. * (double)(have < MOST_SNIPPETS ? have : MOST_SNIPPETS) * (double)t->length *
                      (double)n_local(wide, trains->train[b.last].home);
         }
-        status = nset_cancelled() ? nset_fail_cancelled(err) : learn_batch(&b, w, workers, err);
+        status = nset_cancelled() ? nset_fail_cancelled(err) : learn_batch(&b, workers, err);
     }
     nset_free(b.at);
     nset_free(b.count);

@@ -54,7 +54,7 @@ static nset_status whiten_and_detect(
     }
     for (size_t i = 0; i < n_segments; i++)
         segments[i] = (int64_t)i;
-    if ((status = nset_events_detect(events, w, &near, segments, n_segments, THRESHOLD, err)) == NSET_OK)
+    if ((status = nset_events_detect(events, w, &near, segments, n_segments, THRESHOLD, NULL, err)) == NSET_OK)
         status = nset_whitened_read(w, *x, 0, (size_t)s->n_samples, err);
     for (size_t i = 0; i < total; i++)
         (*x)[i] /= nset_whitened_density(w);

@@ -17,42 +17,74 @@ enum { MOST_SNIPPETS = 100 };
 
 /* ---- templates in microvolts, places of spikes ---- */
 
+/* A snippet of the segment at work that its unit's mean takes. */
+typedef struct snippet {
+    size_t unit, at; /* sample of the segment where it begins */
+} snippet;
+
 typedef struct mean_room {
     nset_sorting *s;
+    nset_workers *workers;
     size_t *stride, *seen, *taken; /* (n_units) every stride-th spike is taken */
     nset_placer *placer;           /* (n_units) */
-    float *x;                      /* (NSET_HOP, n_channels) */
+    const float *x;                /* the segment, channel c from c * NSET_FFT on */
+    int64_t start;
+    size_t length, first; /* of the segment; its first spike */
+    snippet *snippet;
+    size_t n, capacity;
 } mean_room;
 
-static void add_snippet(nset_sorting *s, size_t unit, const float *x, size_t at)
+static void add_snippets(void *ctx, size_t first, size_t last, size_t chunk)
 {
-    float *to = s->templates + unit * s->template_length * s->n_channels;
-    const float *from = x + at * s->n_channels;
+    const mean_room *r = ctx;
+    const nset_sorting *s = r->s;
 
-    for (size_t k = 0; k < s->template_length * s->n_channels; k++)
-        to[k] += from[k];
-}
-
-/* Spikes from the i-th on that lie in a segment: their places, and with take the means of those wholly in it. */
-static size_t go_through(mean_room *r, size_t i, int64_t start, size_t length, bool take)
-{
-    nset_sorting *s = r->s;
-
-    for (; i < s->n_spikes && s->spikes[i].sample < start + (int64_t)length; i++) {
-        nset_spike *spike = &s->spikes[i];
-        size_t u = (size_t)spike->unit;
-        int64_t at = spike->sample - start - (int64_t)s->template_pre;
-        double x, y;
-        nset_placer_place(&r->placer[u], &x, &y, r->x, length, s->n_channels, at);
-        spike->x_um = (float)x;
-        spike->y_um = (float)y;
-        if (take && at >= 0 && at + (int64_t)s->template_length <= (int64_t)length &&
-            r->seen[u]++ % r->stride[u] == 0) {
-            add_snippet(s, u, r->x, (size_t)at);
-            r->taken[u]++;
+    (void)chunk;
+    for (size_t i = 0; i < r->n; i++) {
+        float *to = s->templates + r->snippet[i].unit * s->template_length * s->n_channels;
+        for (size_t c = first; c < last; c++) {
+            const float *from = r->x + c * NSET_FFT + r->snippet[i].at;
+            for (size_t k = 0; k < s->template_length; k++)
+                to[k * s->n_channels + c] += from[k];
         }
     }
-    return i;
+}
+
+static void place_spikes(void *ctx, size_t first, size_t last, size_t chunk)
+{
+    const mean_room *r = ctx;
+
+    (void)chunk;
+    for (size_t i = r->first + first; i < r->first + last; i++) {
+        nset_spike *spike = &r->s->spikes[i];
+        double x, y;
+        nset_placer_place(&r->placer[spike->unit], &x, &y, r->x, r->length, 1, NSET_FFT,
+            spike->sample - r->start - (int64_t)r->s->template_pre);
+        spike->x_um = (float)x;
+        spike->y_um = (float)y;
+    }
+}
+
+/* The places of a segment's spikes, first .. end - 1; with take the means of those wholly in it. */
+static nset_status go_through(mean_room *r, size_t end, bool take, nset_error *err)
+{
+    const nset_sorting *s = r->s;
+    nset_status status;
+
+    r->n = 0;
+    for (size_t i = r->first; i < end && take; i++) {
+        size_t u = (size_t)s->spikes[i].unit;
+        int64_t at = s->spikes[i].sample - r->start - (int64_t)s->template_pre;
+        if (at < 0 || at + (int64_t)s->template_length > (int64_t)r->length || r->seen[u]++ % r->stride[u] != 0)
+            continue;
+        if ((status = nset_grow(&r->snippet, &r->capacity, r->n + 1, sizeof *r->snippet, err)) != NSET_OK)
+            return status;
+        r->snippet[r->n++] = (snippet){ u, (size_t)at };
+        r->taken[u]++;
+    }
+    nset_parallel_for(r->workers, s->n_channels, 8, add_snippets, r);
+    nset_parallel_for(r->workers, end - r->first, 64, place_spikes, r);
+    return NSET_OK;
 }
 
 /* Reads every segment; means are of those listed (n_segments, ascending). */
@@ -61,20 +93,21 @@ static nset_status mean_templates(
 {
     nset_sorting *s = r->s;
     nset_status status = NSET_OK;
-    size_t i = 0, listed = 0;
+    size_t end = 0, listed = 0;
 
     for (size_t u = 0; u < s->n_units; u++)
         r->stride[u] = s->units[u].n_spikes / MOST_SNIPPETS + 1;
     for (int64_t g = 0; g < nset_whitened_segments(w) && status == NSET_OK; g++) {
-        size_t length = nset_whitened_segment_length(w, g);
         bool take = listed < n_segments && segments[listed] == g;
         if (nset_cancelled())
             return nset_fail_cancelled(err);
-        if (i < s->n_spikes && s->spikes[i].sample < g * NSET_HOP + (int64_t)length) {
-            status = nset_whitened_band(w, r->x, g, err);
-            if (status == NSET_OK)
-                i = go_through(r, i, g * NSET_HOP, length, take);
-        }
+        r->start = g * NSET_HOP;
+        r->length = nset_whitened_segment_length(w, g);
+        r->first = end;
+        while (end < s->n_spikes && s->spikes[end].sample < r->start + (int64_t)r->length)
+            end++;
+        if (end > r->first && (status = nset_whitened_band(w, &r->x, g, err)) == NSET_OK)
+            status = go_through(r, end, take, err);
         listed += take;
         nset_progress_at((double)(g + 1));
     }
@@ -354,7 +387,7 @@ static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *pro
         return status;
     for (size_t k = 0; k < s->n_units; k++) {
         nset_placer_place(&room->placer[k], &s->units[k].x_um, &s->units[k].y_um, s->templates + k * size,
-            s->template_length, s->n_channels, 0);
+            s->template_length, s->n_channels, 1, 0);
         align_unit(s, (int32_t)k);
     }
     if (m->n)
@@ -366,21 +399,22 @@ static nset_status fill(nset_sorting *s, nset_whitened *w, const nset_probe *pro
 }
 
 nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
-    const nset_templates *t, const int64_t *segments, size_t n_segments, double count_uv, nset_error *err)
+    const nset_templates *t, const int64_t *segments, size_t n_segments, double count_uv, nset_workers *workers,
+    nset_error *err)
 {
     nset_sorting *s = nset_calloc(1, sizeof *s);
     int32_t *number = nset_calloc(t->n, sizeof *number);
     rank *r = nset_calloc(t->n, sizeof *r);
     mean_room room = { .s = s,
+        .workers = workers,
         .stride = nset_calloc(t->n, sizeof(size_t)),
         .seen = nset_calloc(t->n, sizeof(size_t)),
         .taken = nset_calloc(t->n, sizeof(size_t)),
-        .placer = nset_calloc(t->n, sizeof(nset_placer)),
-        .x = nset_calloc(NSET_HOP * probe->n_channels, sizeof(float)) };
+        .placer = nset_calloc(t->n, sizeof(nset_placer)) };
     nset_status status;
 
-    if (!s || !number || !r || !room.stride || !room.seen || !room.taken || !room.placer || !room.x) {
-        status = nset_fail_oom(err, NSET_HOP * probe->n_channels, sizeof(float));
+    if (!s || !number || !r || !room.stride || !room.seen || !room.taken || !room.placer) {
+        status = nset_fail_oom(err, t->n, sizeof(nset_placer));
     } else {
         s->rate_hz = nset_whitened_rate(w);
         s->n_samples = nset_whitened_samples(w);
@@ -401,6 +435,6 @@ nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_pro
     for (size_t k = 0; room.placer && k < t->n; k++)
         nset_placer_fini(&room.placer[k]);
     nset_free(room.placer);
-    nset_free(room.x);
+    nset_free(room.snippet);
     return status;
 }

@@ -11,6 +11,7 @@
  * (0: not known, or there is none), is what rounding makes of a slow signal, and is left out. Errors: NSET_ERR_NOMEM,
  * NSET_ERR_CANCELLED. */
 nset_status nset_units_make(nset_sorting **out, nset_whitened *w, const nset_probe *probe, const nset_matches *m,
-    const nset_templates *t, const int64_t *segments, size_t n_segments, double count_uv, nset_error *err);
+    const nset_templates *t, const int64_t *segments, size_t n_segments, double count_uv, nset_workers *workers,
+    nset_error *err);
 
 #endif

@@ -6,6 +6,8 @@
  * large; samples are scaled such that a template w answers with noise of variance |w|^2 (unit density). One noise
  * standard deviation is then `density` large.
  *
+ * Whitened samples are kept as whole numbers of 1/32 noise sd: rounding adds a noise of .009 sd and halves the memory.
+ *
  * Artefacts are found by common mode and duration: three quarters of the channels beyond 4 sd for more than 15 % of
  * 10 ms, longer than spikes last; they are blanked with 10 ms each side. Gaps of the recording are levelled (level.h)
  * and blanked with 5 ms each side, so that no event is locked to a joint.
@@ -31,10 +33,20 @@ nset_status nset_whitened_open(nset_whitened **out, const nset_recording *record
     nset_workers *workers, nset_error *err);
 void nset_whitened_close(nset_whitened *w);
 
-/* x (n, n_channels) := whitened samples start .. start + n - 1; 0 outside the recording. */
+/* Whitened samples start .. start + n - 1, 0 outside the recording. First they are made available, at most 2 NSET_HOP
+ * of them and until the next call for others; then any thread may take x (n) of a channel. */
+nset_status nset_whitened_hold(nset_whitened *w, int64_t start, size_t n, nset_error *err);
+void nset_whitened_take(const nset_whitened *w, float *x, size_t channel, int64_t start, size_t n);
+/* The same as stored, whole numbers of nset_whitened_step. */
+void nset_whitened_take_stored(const nset_whitened *w, int16_t *x, size_t channel, int64_t start, size_t n);
+float nset_whitened_step(const nset_whitened *w, size_t channel);
+/* Both for all channels, any n: x (n_channels, n). */
+nset_status nset_whitened_planes(nset_whitened *w, float *x, int64_t start, size_t n, nset_error *err);
+/* The same with the channels side by side: x (n, n_channels). */
 nset_status nset_whitened_read(nset_whitened *w, float *x, int64_t start, size_t n, nset_error *err);
-/* x (NSET_HOP, n_channels) := segment i of the band-passed signal in microvolts, unwhitened, not blanked. */
-nset_status nset_whitened_band(nset_whitened *w, float *x, int64_t i, nset_error *err);
+/* x := segment i of the band-passed signal in microvolts, unwhitened, not blanked: sample t of channel c is x[c *
+ * NSET_FFT + t]. It is w's and stays until w is read again. */
+nset_status nset_whitened_band(nset_whitened *w, const float **x, int64_t i, nset_error *err);
 
 int64_t nset_whitened_segments(const nset_whitened *w);
 size_t nset_whitened_segment_length(const nset_whitened *w, int64_t i);

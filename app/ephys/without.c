@@ -2,6 +2,7 @@
 #include "ephys/bad_channels.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,14 @@ static nset_status read_narrow(nset_source *self, float *out, int64_t start, siz
     return NSET_OK;
 }
 
+/* All channels in their order. */
+static nset_status read_same(nset_source *self, float *out, int64_t start, size_t n, nset_error *err)
+{
+    narrow_source *s = (narrow_source *)self;
+
+    return s->inner->read(s->inner, out, start, n, err);
+}
+
 static void close_narrow(nset_source *self)
 {
     narrow_source *s = (narrow_source *)self;
@@ -47,6 +56,7 @@ static void close_narrow(nset_source *self)
 static nset_status open_narrow(nset_source **out, nset_source *inner, const size_t *channel, size_t n, nset_error *err)
 {
     narrow_source *s = nset_calloc(1, sizeof *s);
+    bool same = n == inner->n_channels;
 
     if (!s)
         return nset_fail_oom(err, 1, sizeof *s);
@@ -62,6 +72,10 @@ static nset_status open_narrow(nset_source **out, nset_source *inner, const size
         return nset_fail_oom(err, PIECE * inner->n_channels, sizeof *s->piece);
     }
     memcpy(s->channel, channel, n * sizeof *channel);
+    for (size_t c = 0; c < n; c++)
+        same = same && channel[c] == c;
+    if (same)
+        s->base.read = read_same;
     *out = &s->base;
     return NSET_OK;
 }

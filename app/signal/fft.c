@@ -5,6 +5,8 @@
 
 #include <neuroset/memory.h>
 
+#include "signal/wide.h"
+
 struct nset_fft {
     fftwf_plan forward, inverse;
     size_t n;
@@ -73,11 +75,14 @@ void nset_fft_forward(const nset_fft *f, float *x, fftwf_complex *spectrum)
     fftwf_execute_dft_r2c(f->forward, x, spectrum);
 }
 
+NSET_WIDE static void multiply(float *x, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
 void nset_fft_inverse(const nset_fft *f, fftwf_complex *spectrum, float *x)
 {
-    float scale = 1 / (float)f->n;
-
     fftwf_execute_dft_c2r(f->inverse, spectrum, x);
-    for (size_t i = 0; i < f->n; i++)
-        x[i] *= scale;
+    multiply(x, f->n, 1 / (float)f->n);
 }

@@ -76,10 +76,12 @@ START_TEST(joints_are_blanked_and_listed_and_do_not_ring)
     ck_assert_int_eq(nset_whitened_read(w, y, 0, N, &err), NSET_OK);
     for (int t = 0; t < N; t++) {
         bool blank = (t >= FIRST - 100 && t < SECOND + 100) || (t >= THIRD - 100 && t < THIRD + 100);
+        bool zero = true; /* on all channels: whole numbers of steps are 0 now and then on one */
         for (int c = 0; c < C; c++) {
-            ck_assert_msg((y[t * C + c] == 0) == blank, "sample %d is %g", t, (double)y[t * C + c]);
+            zero = zero && y[t * C + c] == 0;
             largest = fmaxf(largest, fabsf(y[t * C + c]) / nset_whitened_density(w));
         }
+        ck_assert_msg(blank ? zero : !zero, "sample %d is %g", t, (double)y[t * C]);
     }
     ck_assert_float_lt(largest, 6); /* 360000 normal numbers reach 4.7; the steps are 1000 sd */
     n = nset_whitened_blanked(w, &spans);

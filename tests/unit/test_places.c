@@ -48,11 +48,11 @@ START_TEST(a_source_is_found)
     ck_assert_uint_eq(p.channel[0], 10);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         fire(signal, rows[i].x, rows[i].y, rows[i].z, 3);
-        nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 3);
+        nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, 3);
         ck_assert_double_eq_tol(x, rows[i].x, 2);
         ck_assert_double_eq_tol(y, rows[i].y, 2);
         fire(signal, rows[i].x, rows[i].y, rows[i].z, 7); /* cut by the end of the signal: the same shares */
-        nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 7);
+        nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, 7);
         ck_assert_double_eq_tol(x, rows[i].x, 2);
         ck_assert_double_eq_tol(y, rows[i].y, 2);
     }
@@ -76,7 +76,7 @@ START_TEST(one_column_says_nothing_of_x)
     ck_assert_int_eq(nset_placer_init(&p, &probe, 10, shape, LENGTH, &err), NSET_OK);
     ck_assert_uint_eq(p.n, 6); /* 80 um below to one above: the next is another shank's */
     fire(signal, 7, 207, 20, 3);
-    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 3);
+    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, 3);
     ck_assert_double_eq(x, 7);
     ck_assert_double_eq_tol(y, 207, 2);
     nset_placer_fini(&p);
@@ -92,18 +92,18 @@ START_TEST(nothing_to_place)
     double x, y;
 
     ck_assert_int_eq(nset_placer_init(&p, &probe, 3, shape, LENGTH, &err), NSET_OK);
-    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 3);
+    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, 3);
     ck_assert_double_eq(x, xs[3]);
     ck_assert_double_eq(y, ys[3]);
-    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, -LENGTH); /* wholly before the signal, and behind it */
+    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, -LENGTH); /* wholly before the signal, and behind it */
     ck_assert_double_eq(y, ys[3]);
-    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, ROWS + 5);
+    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, ROWS + 5);
     ck_assert_double_eq(y, ys[3]);
     nset_placer_fini(&p);
     probe.n_channels = 1;
     ck_assert_int_eq(nset_placer_init(&p, &probe, 0, shape, LENGTH, &err), NSET_OK);
     fire(signal, 5, 5, 20, 0);
-    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 0);
+    nset_placer_place(&p, &x, &y, signal, ROWS, CONTACTS, 1, 0);
     ck_assert_double_eq(x, xs[0]);
     ck_assert_double_eq(y, ys[0]);
     nset_placer_fini(&p);

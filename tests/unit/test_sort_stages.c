@@ -230,7 +230,8 @@ START_TEST(events_of_both_signs_are_found_where_they_are)
                 (float)((i % 2 ? 300 : -300) * exp(-(double)(t * t) / 8));
     w = whiten(&f, (size_t)1 << 30, NULL);
     ck_assert_int_eq(nset_neighbours_init(&near, &f.recording.probe, 60, NULL), NSET_OK);
-    ck_assert_int_eq(nset_events_detect(&e, w, &near, segments, (size_t)nset_whitened_segments(w), 8, NULL), NSET_OK);
+    ck_assert_int_eq(
+        nset_events_detect(&e, w, &near, segments, (size_t)nset_whitened_segments(w), 8, NULL, NULL), NSET_OK);
     ck_assert_uint_ge(e.n, 4);
     for (int i = 0; i < 4; i++) {
         size_t found = 0;
