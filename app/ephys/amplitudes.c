@@ -46,13 +46,14 @@ double nset_amplitudes_posterior(const nset_amplitudes *a, double size)
 }
 
 typedef struct histogram {
-    double count[BINS], total, first, width; /* first: lower edge of bin 0 */
-    size_t n;                                /* bins in use */
+    double count[BINS], at[BINS], total, first, width; /* of the bins that hold any; first: lower edge of bin 0 */
+    size_t n, n_bins;                                  /* those; all up to the last of them */
 } histogram;
 
-static double centre(const histogram *h, size_t i)
+/* a, b are numbers: no calls as fmax may be. */
+static inline double larger(double a, double b)
 {
-    return h->first + h->width * ((double)i + .5);
+    return a > b ? a : b;
 }
 
 /* Finds the share of the unit; returns the log likelihood. */
@@ -61,18 +62,16 @@ static double fit_share(nset_amplitudes *a, const histogram *h, const double *ha
     double unit[BINS], log_likelihood = 0, height = unit_height(a);
 
     for (size_t i = 0; i < h->n; i++)
-        unit[i] = unit_density(a, centre(h, i), height);
+        unit[i] = unit_density(a, h->at[i], height);
     a->share = .5;
     for (int round = 0; round < ROUNDS; round++) {
         double sum = 0;
         for (size_t i = 0; i < h->n; i++)
-            if (h->count[i] > 0)
-                sum += h->count[i] * a->share * unit[i] / fmax(a->share * unit[i] + (1 - a->share) * hash[i], 1e-300);
-        a->share = fmin(fmax(sum / h->total, 1e-3), .999);
+            sum += h->count[i] * a->share * unit[i] / larger(a->share * unit[i] + (1 - a->share) * hash[i], 1e-300);
+        a->share = fmin(larger(sum / h->total, 1e-3), .999);
     }
     for (size_t i = 0; i < h->n; i++)
-        if (h->count[i] > 0)
-            log_likelihood += h->count[i] * log(fmax(a->share * unit[i] + (1 - a->share) * hash[i], 1e-300));
+        log_likelihood += h->count[i] * log(larger(a->share * unit[i] + (1 - a->share) * hash[i], 1e-300));
     return log_likelihood;
 }
 
@@ -92,16 +91,21 @@ static void find_least(nset_amplitudes *a)
 
 static void fill(histogram *h, const float *size, size_t n, double floor)
 {
-    double top = floor;
+    double top = floor, count[BINS] = { 0 };
 
     for (size_t i = 0; i < n; i++)
         top = fmax(top, (double)size[i]);
     *h = (histogram){ .first = floor, .total = (double)n, .width = fmax(LEAST_WIDTH, (top - floor) / (BINS - 1)) };
     for (size_t i = 0; i < n; i++) {
         size_t b = (size_t)(fmax((double)size[i] - floor, 0) / h->width);
-        h->count[b]++;
-        h->n = b + 1 > h->n ? b + 1 : h->n;
+        count[b]++;
+        h->n_bins = b + 1 > h->n_bins ? b + 1 : h->n_bins;
     }
+    for (size_t b = 0; b < h->n_bins; b++)
+        if (count[b] > 0) {
+            h->count[h->n] = count[b];
+            h->at[h->n++] = h->first + h->width * ((double)b + .5);
+        }
 }
 
 void nset_amplitudes_fit(nset_amplitudes *a, const float *size, size_t n, double floor)
@@ -117,11 +121,11 @@ void nset_amplitudes_fit(nset_amplitudes *a, const float *size, size_t n, double
     for (size_t s = 0; s < N_SCALES; s++) {
         nset_amplitudes now = { .floor = floor, .scale = scales[s] };
         for (size_t i = 0; i < h.n; i++)
-            hash[i] = hash_density(&now, centre(&h, i));
+            hash[i] = hash_density(&now, h.at[i]);
         for (size_t v = 0; v < N_VARIATIONS; v++)
             for (size_t k = 0; k < MEANS; k++) {
                 double log_likelihood;
-                now.mean = h.first + h.width * (double)h.n * (double)k / MEANS;
+                now.mean = h.first + h.width * (double)h.n_bins * (double)k / MEANS;
                 now.sd = sqrt(1 + pow(variations[v] * now.mean, 2));
                 log_likelihood =
                     fit_share(&now, &h, hash) - penalty(variations[v], variations[0]) - penalty(scales[s], scales[0]);

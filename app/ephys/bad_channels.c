@@ -12,6 +12,7 @@
 #include "signal/segments.h"
 
 enum { SEGMENTS = 8, THIN = 8, PER_SEGMENT = NSET_HOP / THIN };
+enum { SEEN = 16, COLUMN = NSET_HOP + 16 }; /* channels looked at together; a column's room, of no power of two */
 #define LOW_HZ 300.
 #define HIGH_HZ 6000.
 #define DEAD_SHARE .15
@@ -33,52 +34,54 @@ typedef struct survey_job {
 
 /* ---- what is seen of each channel ---- */
 
-static void see_extremes(survey_job *j, size_t c)
+/* x: the segment's samples of the channel. */
+static void see_extremes(survey_job *j, size_t c, const float *x)
 {
     nset_channel_state *k = &j->s->channel[c];
-    size_t n = j->s->n_channels;
     int64_t *limit = j->limit + 2 * c;
-    double low = INFINITY, high = -INFINITY;
+    float low = x[0], high = x[0];
 
-    for (size_t t = 0; t < j->length; t++) {
-        low = fmin(low, (double)j->raw[t * n + c]);
-        high = fmax(high, (double)j->raw[t * n + c]);
+    for (size_t t = 1; t < j->length; t++) {
+        low = x[t] < low ? x[t] : low;
+        high = x[t] > high ? x[t] : high;
     }
-    if (low < k->low_uv) /* a lower limit: what stood at the old one did not stand at a limit */
+    if ((double)low < k->low_uv) /* a lower limit: what stood at the old one did not stand at a limit */
         limit[0] = 0;
-    if (high > k->high_uv)
+    if ((double)high > k->high_uv)
         limit[1] = 0;
-    k->low_uv = fmin(k->low_uv, low);
-    k->high_uv = fmax(k->high_uv, high);
+    k->low_uv = fmin(k->low_uv, (double)low);
+    k->high_uv = fmax(k->high_uv, (double)high);
     for (size_t t = 1; t < j->length; t++)
-        if (j->raw[t * n + c] == j->raw[(t - 1) * n + c]) {
-            limit[0] += (double)j->raw[t * n + c] == k->low_uv;
-            limit[1] += (double)j->raw[t * n + c] == k->high_uv;
+        if (x[t] == x[t - 1]) {
+            limit[0] += (double)x[t] == k->low_uv;
+            limit[1] += (double)x[t] == k->high_uv;
         }
 }
 
+/* At most SEEN channels, whose samples lie together in a line of the cache. */
 static void see_channels(void *ctx, size_t first, size_t last, size_t chunk)
 {
     survey_job *j = ctx;
     nset_channel_survey *s = j->s;
-    float *column = nset_calloc(NSET_HOP, sizeof *column);
+    float *columns = nset_calloc((last - first) * COLUMN, sizeof *columns);
 
     (void)chunk;
-    if (!column) {
+    if (!columns) {
         j->failed = true;
         return;
     }
+    for (size_t t = 0; t < j->length; t++)
+        for (size_t c = first; c < last; c++)
+            columns[(c - first) * COLUMN + t] = j->raw[t * s->n_channels + c];
     for (size_t c = first; c < last; c++) {
         float *band = s->band + c * s->n_band + j->done;
-        const float *plane = j->planes + c * NSET_FFT + NSET_MARGIN;
-        for (size_t t = 0; t < j->length; t++)
-            column[t] = j->raw[t * s->n_channels + c];
+        const float *plane = j->planes + c * NSET_FFT + NSET_MARGIN, *column = columns + (c - first) * COLUMN;
         j->hash[c] = XXH3_64bits_withSeed(column, j->length * sizeof *column, j->hash[c]);
-        see_extremes(j, c);
+        see_extremes(j, c, column);
         for (size_t t = 0; t * THIN < j->length; t++)
             band[t] = plane[t * THIN];
     }
-    nset_free(column);
+    nset_free(columns);
 }
 
 static nset_status see_segment(survey_job *j, nset_segments *segments, int64_t i, const float *response,
@@ -92,7 +95,7 @@ static nset_status see_segment(survey_job *j, nset_segments *segments, int64_t i
     if ((status = source->read(source, j->raw, i * NSET_HOP, j->length, err)) != NSET_OK ||
         (status = nset_segments_read(segments, j->planes, i, response, err)) != NSET_OK)
         return status;
-    nset_parallel_for(workers, j->s->n_channels, 4, see_channels, j);
+    nset_parallel_for(workers, j->s->n_channels, SEEN, see_channels, j);
     j->done += (j->length + THIN - 1) / THIN;
     j->s->n_samples += (int64_t)j->length;
     return j->failed ? nset_fail_oom(err, NSET_HOP, sizeof(float)) : NSET_OK;

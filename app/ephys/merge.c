@@ -26,27 +26,9 @@ typedef struct merger {
     unsigned char *alive; /* (n) */
 } merger;
 
-/* Sum over samples of a at s + lag times b at s, lag >= 0 or not. */
-static double product(const nset_templates *t, const float *a, const float *b, int lag)
-{
-    size_t length = t->length, n = t->n_channels, shift = (size_t)abs(lag);
-    const float *p = lag > 0 ? a + shift * n : a, *q = lag < 0 ? b + shift * n : b;
-    float lane[8] = { 0 };
-    size_t m = (length - shift) * n, k = 0;
-
-    for (; k + 8 <= m; k += 8)
-        for (int l = 0; l < 8; l++)
-            lane[l] += p[k + (size_t)l] * q[k + (size_t)l];
-    for (; k < m; k++)
-        lane[0] += p[k] * q[k];
-    return ((double)lane[0] + lane[4]) + ((double)lane[1] + lane[5]) +
-           (((double)lane[2] + lane[6]) + ((double)lane[3] + lane[7]));
-}
-
 float nset_templates_nearness(
     const nset_templates *t, const nset_probe *probe, size_t i, size_t j, int most_lag, int *lag_of_i)
 {
-    const float *a = t->data + i * t->length * t->n_channels, *b = t->data + j * t->length * t->n_channels;
     float small = fminf(t->norm[i], t->norm[j]), large = fmaxf(t->norm[i], t->norm[j]);
     double aa = (double)t->norm[i] * t->norm[i], bb = (double)t->norm[j] * t->norm[j], best = INFINITY;
     size_t p = t->home[i], q = t->home[j];
@@ -56,7 +38,7 @@ float nset_templates_nearness(
         hypot(probe->x_um[p] - probe->x_um[q], probe->y_um[p] - probe->y_um[q]) > FAR_UM)
         return INFINITY;
     for (int lag = -most_lag; lag <= most_lag; lag++) {
-        double ab = product(t, a, b, lag), s = ab / bb;
+        double ab = nset_templates_product(t, i, j, lag), s = ab / bb;
         s = s < .8 ? .8 : s > 1.25 ? 1.25 : s;
         double d2 = aa - 2 * s * ab + s * s * bb;
         if (d2 < best) {
@@ -158,23 +140,6 @@ static nset_status merge_all(merger *m, nset_error *err)
     return NSET_OK;
 }
 
-static void drop_dead(nset_templates *t, const unsigned char *alive)
-{
-    size_t k = 0, size = t->length * t->n_channels;
-
-    for (size_t i = 0; i < t->n; i++) {
-        if (!alive[i])
-            continue;
-        if (k != i)
-            memcpy(t->data + k * size, t->data + i * size, size * sizeof *t->data);
-        t->norm[k] = t->norm[i];
-        t->unit[k] = t->unit[i];
-        t->least[k] = t->least[i];
-        t->home[k++] = t->home[i];
-    }
-    t->n = k;
-}
-
 nset_status nset_templates_merge(
     nset_templates *t, nset_trains *trains, const nset_probe *probe, double rate_hz, nset_error *err)
 {
@@ -193,7 +158,7 @@ nset_status nset_templates_merge(
         memset(m.alive, 1, t->n);
         if ((status = merge_all(&m, err)) == NSET_OK) {
             nset_trains_keep(trains, m.alive);
-            drop_dead(t, m.alive);
+            nset_templates_keep(t, m.alive);
         }
     }
     nset_free(m.pairs);

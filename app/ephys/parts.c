@@ -9,7 +9,7 @@
 
 #include "signal/wide.h"
 
-enum { PART = 60, FEW = 24, MOST_PARTS = 40, CANDIDATES = 10, ROUNDS = 50, POWER_ROUNDS = 25, LANES = 8 };
+enum { PART = 60, FEW = 24, MOST_PARTS = 40, CANDIDATES = 10, ROUNDS = 50, POWER_ROUNDS = 15, LANES = 8 };
 
 /* ---- principal components ---- */
 

@@ -37,28 +37,55 @@ void nset_phy_near_contacts(uint32_t *contact, size_t n_near, const nset_sorting
     }
 }
 
-static double likeness(const nset_sorting *s, size_t a, size_t b)
-{
-    size_t n = s->template_length * s->n_channels;
-    const float *x = s->templates_whitened + a * n, *y = s->templates_whitened + b * n;
-    double xy = 0, xx = 0, yy = 0;
+typedef struct reach {
+    size_t low, high; /* channels low .. high - 1 of a whitened template are not all 0 */
+    double norm;
+} reach;
 
-    for (size_t i = 0; i < n; i++) {
-        xy += (double)x[i] * (double)y[i];
-        xx += (double)x[i] * (double)x[i];
-        yy += (double)y[i] * (double)y[i];
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+static reach find_reach(const nset_sorting *s, size_t u)
+{
+    const float *w = s->templates_whitened + u * s->template_length * s->n_channels;
+    reach r = { .low = s->n_channels };
+    double sum = 0;
+
+    for (size_t k = 0; k < s->template_length; k++)
+        for (size_t c = 0; c < s->n_channels; c++, w++)
+            if (*w != 0) {
+                r.low = c < r.low ? c : r.low;
+                r.high = c + 1 > r.high ? c + 1 : r.high;
+                sum += (double)*w * (double)*w;
+            }
+    r.norm = sqrt(sum);
+    return r;
 }
 
-void nset_phy_like_units(uint32_t *like, size_t n_like, const nset_sorting *s)
+/* Cosine of the templates of units a and b; p and q: their reach and norm. */
+static double likeness(const nset_sorting *s, size_t a, size_t b, const reach *p, const reach *q)
+{
+    size_t n = s->template_length * s->n_channels, low = p->low > q->low ? p->low : q->low;
+    size_t high = p->high < q->high ? p->high : q->high;
+    const float *x = s->templates_whitened + a * n, *y = s->templates_whitened + b * n;
+    double xy = 0;
+
+    for (size_t k = 0; k < n && low < high; k += s->n_channels)
+        for (size_t c = low; c < high; c++)
+            xy += (double)x[k + c] * (double)y[k + c];
+    return p->norm > 0 && q->norm > 0 ? xy / (p->norm * q->norm) : 0;
+}
+
+nset_status nset_phy_like_units(uint32_t *like, size_t n_like, const nset_sorting *s, nset_error *err)
 {
     double score[NSET_PHY_TEMPLATES];
+    reach *r = nset_calloc(s->n_units, sizeof *r);
 
+    if (!r)
+        return nset_fail_oom(err, s->n_units, sizeof *r);
+    for (size_t u = 0; u < s->n_units; u++)
+        r[u] = find_reach(s, u);
     for (size_t u = 0; u < s->n_units; u++, like += n_like) {
         size_t n = 0;
         for (size_t v = 0; v < s->n_units; v++) {
-            double now = u == v ? INFINITY : likeness(s, u, v);
+            double now = u == v ? INFINITY : likeness(s, u, v, &r[u], &r[v]);
             size_t at = n < n_like ? n++ : n_like;
             for (; at > 0 && now > score[at - 1]; at--)
                 if (at < n_like) {
@@ -71,6 +98,8 @@ void nset_phy_like_units(uint32_t *like, size_t n_like, const nset_sorting *s)
             }
         }
     }
+    nset_free(r);
+    return NSET_OK;
 }
 
 /* m += v v' of a waveform on one contact, moved by shift samples. */

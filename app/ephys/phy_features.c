@@ -112,8 +112,8 @@ static nset_status prepare(
         for (size_t i = first_of(f, segments[g]); i < end_of(f, segments[g]); i++)
             f->id[row++] = (int64_t)i;
     nset_phy_near_contacts(f->contact, f->n_near, s, probe);
-    nset_phy_like_units(f->like, f->n_like, s);
-    if ((status = nset_phy_components(f->component, s, f->contact, f->n_near, err)) != NSET_OK)
+    if ((status = nset_phy_like_units(f->like, f->n_like, s, err)) != NSET_OK ||
+        (status = nset_phy_components(f->component, s, f->contact, f->n_near, err)) != NSET_OK)
         return status;
     for (size_t u = 0; u < s->n_units && f->n_like > 1; u++)
         take_like(f, u);

@@ -26,7 +26,7 @@ nset_status nset_phy_features_write(const nset_sorting *s, const nset_probe *pro
 /* The contacts (n_units, n_near) that stand for each unit, and the units (n_units, n_like) most like each.
  * n_near <= n_channels, n_like <= n_units. */
 void nset_phy_near_contacts(uint32_t *contact, size_t n_near, const nset_sorting *s, const nset_probe *probe);
-void nset_phy_like_units(uint32_t *like, size_t n_like, const nset_sorting *s);
+nset_status nset_phy_like_units(uint32_t *like, size_t n_like, const nset_sorting *s, nset_error *err);
 
 /* component (NSET_PHY_COMPONENTS, template_length) := leading components, about 0, of the whitened waveforms of all
  * units on their contacts (n_units, n_near), also shifted by a sample; signs such that the entry largest in size is

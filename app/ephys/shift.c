@@ -28,13 +28,16 @@ void nset_shift_by(float *out, const float *x, size_t n, size_t stride, double t
 
     for (int k = -REACH; k <= REACH; k++)
         sum += tap[k + REACH] = lanczos((double)k + tau - whole);
+    for (int k = -REACH; k <= REACH; k++)
+        tap[k + REACH] /= sum;
     for (size_t s = 0; s < n; s++) {
+        int64_t at = (int64_t)s - (int64_t)whole; /* taps outside the n samples are left out */
+        int first = at < REACH ? (int)(at < -REACH ? REACH + 1 : -at) : -REACH;
+        int last =
+            at + REACH >= (int64_t)n ? (int)(at - REACH >= (int64_t)n ? -REACH - 1 : (int64_t)n - 1 - at) : REACH;
         double y = 0;
-        for (int k = -REACH; k <= REACH; k++) {
-            int64_t j = (int64_t)s + k - (int64_t)whole;
-            if (j >= 0 && j < (int64_t)n && tap[k + REACH] != 0)
-                y += tap[k + REACH] / sum * (double)x[j];
-        }
+        for (int k = first; k <= last; k++)
+            y += tap[k + REACH] * (double)x[at + k];
         out[s * stride] = (float)y;
     }
 }

@@ -121,23 +121,13 @@ static nset_status learn_and_merge(sorter *s, nset_error *err)
 
 static nset_status prune(sorter *s, nset_error *err)
 {
-    size_t size = s->templates.length * s->templates.n_channels, k = 0;
     unsigned char *keep = nset_calloc(s->trains.n, 1);
 
     if (!keep)
         return nset_fail_oom(err, s->trains.n, 1);
-    for (size_t i = 0; i < s->trains.n; i++) {
+    for (size_t i = 0; i < s->trains.n; i++)
         keep[i] = s->trains.train[i].n >= least_spikes(s) && s->templates.norm[i] > LEAST_NORM;
-        if (!keep[i])
-            continue;
-        if (k != i)
-            memcpy(s->templates.data + k * size, s->templates.data + i * size, size * sizeof *s->templates.data);
-        s->templates.norm[k] = s->templates.norm[i];
-        s->templates.unit[k] = s->templates.unit[i];
-        s->templates.least[k] = s->templates.least[i];
-        s->templates.home[k++] = s->templates.home[i];
-    }
-    s->templates.n = k;
+    nset_templates_keep(&s->templates, keep);
     nset_trains_keep(&s->trains, keep);
     nset_free(keep);
     return NSET_OK;

@@ -282,6 +282,7 @@ static nset_status take_template(well *from, nset_templates *t, size_t i, float 
         for (size_t s = 0; s < t->length; s++)
             w[s * t->n_channels + c] = column[s];
     }
+    nset_templates_find_reach(t, i);
     return NSET_OK;
 }
 

@@ -74,9 +74,11 @@ nset_status nset_templates_init(nset_templates *t, size_t n, size_t n_channels, 
     t->home = nset_calloc(n, sizeof *t->home);
     t->least = nset_calloc(n, sizeof *t->least);
     t->unit = nset_calloc(n, sizeof *t->unit);
+    t->low = nset_calloc(n, sizeof *t->low);
+    t->high = nset_calloc(n, sizeof *t->high);
     for (size_t i = 0; i < n && t->unit; i++)
         t->unit[i] = i;
-    if (t->data && t->norm && t->home && t->least && t->unit)
+    if (t->data && t->norm && t->home && t->least && t->unit && t->low && t->high)
         return NSET_OK;
     nset_templates_fini(t);
     return nset_fail_oom(err, n, t->length * n_channels * sizeof *t->data);
@@ -89,6 +91,8 @@ void nset_templates_fini(nset_templates *t)
     nset_free(t->home);
     nset_free(t->least);
     nset_free(t->unit);
+    nset_free(t->low);
+    nset_free(t->high);
     *t = (nset_templates){ 0 };
 }
 
@@ -101,6 +105,67 @@ static float range(const float *w, size_t length, size_t stride)
         high = fmaxf(high, w[s * stride]);
     }
     return high - low;
+}
+
+void nset_templates_find_reach(nset_templates *t, size_t i)
+{
+    const float *w = t->data + i * t->length * t->n_channels;
+    size_t low = t->n_channels, high = 0;
+
+    for (size_t s = 0; s < t->length; s++)
+        for (size_t c = 0; c < t->n_channels; c++)
+            if (w[s * t->n_channels + c] != 0) {
+                low = c < low ? c : low;
+                high = c + 1 > high ? c + 1 : high;
+            }
+    t->low[i] = low < high ? low : 0;
+    t->high[i] = high;
+}
+
+void nset_templates_keep(nset_templates *t, const unsigned char *keep)
+{
+    size_t k = 0, size = t->length * t->n_channels;
+
+    for (size_t i = 0; i < t->n; i++) {
+        if (!keep[i])
+            continue;
+        if (k != i)
+            memcpy(t->data + k * size, t->data + i * size, size * sizeof *t->data);
+        t->norm[k] = t->norm[i];
+        t->unit[k] = t->unit[i];
+        t->least[k] = t->least[i];
+        t->low[k] = t->low[i];
+        t->high[k] = t->high[i];
+        t->home[k++] = t->home[i];
+    }
+    t->n = k;
+}
+
+NSET_WIDE static double row_products(const float *a, const float *b, size_t n_rows, size_t stride, size_t n)
+{
+    float lane[8] = { 0 }, rest = 0;
+
+    for (size_t s = 0; s < n_rows; s++, a += stride, b += stride) {
+        size_t c = 0;
+        for (; c + 8 <= n; c += 8)
+            for (size_t l = 0; l < 8; l++)
+                lane[l] += a[c + l] * b[c + l];
+        for (; c < n; c++)
+            rest += a[c] * b[c];
+    }
+    return (double)rest + ((double)lane[0] + lane[4]) + ((double)lane[1] + lane[5]) +
+           (((double)lane[2] + lane[6]) + ((double)lane[3] + lane[7]));
+}
+
+double nset_templates_product(const nset_templates *t, size_t i, size_t j, int lag)
+{
+    size_t low = t->low[i] > t->low[j] ? t->low[i] : t->low[j], n = t->n_channels, shift = (size_t)abs(lag);
+    size_t high = t->high[i] < t->high[j] ? t->high[i] : t->high[j];
+    const float *a = t->data + i * t->length * n + low, *b = t->data + j * t->length * n + low;
+
+    if (low >= high || shift >= t->length)
+        return 0;
+    return row_products(lag > 0 ? a + shift * n : a, lag < 0 ? b + shift * n : b, t->length - shift, n, high - low);
 }
 
 void nset_templates_measure(nset_templates *t, size_t i)
@@ -119,6 +184,7 @@ void nset_templates_measure(nset_templates *t, size_t i)
             t->home[i] = c;
         }
     }
+    nset_templates_find_reach(t, i);
 }
 
 /* ---- learning ---- */

@@ -37,18 +37,24 @@ void nset_trains_keep(nset_trains *t, const unsigned char *keep);
 
 typedef struct nset_templates {
     size_t n, length, pre, n_channels;
-    float *data;  /* (n, length, n_channels), trough or peak near pre; owned */
-    float *norm;  /* (n) Euclidean; owned */
-    size_t *home; /* (n) channel of the largest range; owned */
-    float *least; /* (n) size in noise sd below which a match is not taken; owned */
-    size_t *unit; /* (n) templates of one unit share it; owned */
+    float *data;        /* (n, length, n_channels), trough or peak near pre; owned */
+    float *norm;        /* (n) Euclidean; owned */
+    size_t *home;       /* (n) channel of the largest range; owned */
+    float *least;       /* (n) size in noise sd below which a match is not taken; owned */
+    size_t *unit;       /* (n) templates of one unit share it; owned */
+    size_t *low, *high; /* (n) channels low .. high - 1 are not all 0; owned */
 } nset_templates;
 
 /* Length 2 ms, .73 ms before the peak. Errors: NSET_ERR_NOMEM. */
 nset_status nset_templates_init(nset_templates *t, size_t n, size_t n_channels, double rate_hz, nset_error *err);
 void nset_templates_fini(nset_templates *t);
-/* Norms and homes after data has changed. */
+/* Norm, home and reach of one after its data has changed. */
 void nset_templates_measure(nset_templates *t, size_t i);
+void nset_templates_find_reach(nset_templates *t, size_t i);
+/* Removes the templates with keep[i] false; order stays. */
+void nset_templates_keep(nset_templates *t, const unsigned char *keep);
+/* Sum of i at s + lag times j at s, over samples and channels. */
+double nset_templates_product(const nset_templates *t, size_t i, size_t j, int lag);
 
 /* t := for each train the median of up to 300 snippets spread over it, on the channels that wide says are near its
  * home; channels whose range is below about 5 standard errors are 0; three components are kept. The extreme of the home

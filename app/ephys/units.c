@@ -137,20 +137,14 @@ static void size_unit(nset_sorting *s, nset_unit *u, const float *noise_uv)
 /* Distance in noise sd to the nearest other template, unaligned. */
 static double isolation(const nset_templates *t, size_t i)
 {
-    size_t size = t->length * t->n_channels;
     double best = INFINITY;
 
     for (size_t j = 0; j < t->n; j++) {
-        double d2 = 0;
-        if (t->unit[j] == t->unit[i])
-            continue;
-        for (size_t k = 0; k < size && d2 < best; k++) {
-            double d = (double)t->data[i * size + k] - (double)t->data[j * size + k];
-            d2 += d * d;
-        }
-        best = fmin(best, d2);
+        double aa = (double)t->norm[i] * (double)t->norm[i], bb = (double)t->norm[j] * (double)t->norm[j];
+        if (t->unit[j] != t->unit[i])
+            best = fmin(best, aa + bb - 2 * nset_templates_product(t, i, j, 0));
     }
-    return isfinite(best) ? sqrt(best) : NAN;
+    return isfinite(best) ? sqrt(fmax(best, 0)) : NAN;
 }
 
 /* ---- order ---- */

@@ -19,7 +19,7 @@ enum {
     WELCH = 512, /* samples of a periodogram's window */
     WELCH_BINS = WELCH / 2 + 1,
     A_SEGMENT = NSET_HOP / WELCH / 2, /* windows */
-    LEARN_SEGMENTS = 24,              /* spread over the recording; half as many show its spectrum */
+    LEARN_SEGMENTS = 16,              /* spread over the recording; half as many show its spectrum */
     LOCAL_CHANNELS = 64,              /* as many are whitened together */
     GUARD = 30,                       /* samples around a spike that are not noise */
 };

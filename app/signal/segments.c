@@ -103,8 +103,8 @@ NSET_WIDE static void gather(float *out, const float *raw, size_t d, size_t firs
 {
     float tile[TILE][TILE];
 
-    for (size_t c = first; c < last; c += TILE)
-        for (size_t t = 0; t < NSET_FFT; t += TILE) {
+    for (size_t t = 0; t < NSET_FFT; t += TILE)
+        for (size_t c = first; c < last; c += TILE) {
             size_t n = last - c < TILE ? last - c : TILE;
             for (size_t i = 0; i < TILE; i++)
                 for (size_t k = 0; k < n; k++)
@@ -148,7 +148,11 @@ nset_status nset_segments_read(nset_segments *s, float *out, int64_t i, const fl
 
     if ((status = read_mirrored(s, i * NSET_HOP - NSET_MARGIN, err)) != NSET_OK)
         return status;
-    nset_parallel_for(s->workers, n, n < 2 * TILE ? (n + 1) / 2 : TILE, filter_channels, &job);
+    nset_parallel_for(s->workers, n,
+        n < 2 * TILE   ? (n + 1) / 2
+        : n < 8 * TILE ? TILE
+                       : 2 * TILE,
+        filter_channels, &job);
     return job.response ? NSET_OK : nset_fail_oom(err, NSET_BINS, sizeof(fftwf_complex));
 }
 

@@ -54,9 +54,9 @@ START_TEST(like_units_begin_with_the_unit)
     uint32_t like[UNITS * UNITS];
     static const uint32_t want[UNITS * UNITS] = { 0, 1, 2, 1, 0, 2, 2, 0, 1 };
 
-    nset_phy_like_units(like, UNITS, &s);
+    ck_assert_int_eq(nset_phy_like_units(like, UNITS, &s, NULL), NSET_OK);
     ck_assert_mem_eq(like, want, sizeof want);
-    nset_phy_like_units(like, 1, &s);
+    ck_assert_int_eq(nset_phy_like_units(like, 1, &s, NULL), NSET_OK);
     ck_assert_uint_eq(like[1], 1);
 }
 END_TEST
