@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include <neuroset/assign.h>
+#include <neuroset/memory.h>
 
 #include "cli/progress.h"
 #include "ephys/compare.h"
 #include "imaging/compare.h"
+#include "imaging/compare_traces.h"
 
 typedef struct settings {
     nset_common common;
@@ -226,9 +228,23 @@ static json_t *match_json(const nset_match_score *s, bool with_active)
 
 static json_t *masks_json(const nset_mask_score *s, bool with_active)
 {
-    return json_pack("{s:o, s:o, s:{s:f, s:f, s:f}}", "centre", match_json(&s->centre, with_active), "iou",
+    return json_pack("{s:o, s:o, s:{s:f, s:f, s:f}, s:f}", "centre", match_json(&s->centre, with_active), "iou",
         match_json(&s->iou, with_active), "shape", "inclusion", s->inclusion, "exclusion", s->exclusion, "mean_iou",
-        s->mean_iou);
+        s->mean_iou, "average_precision", s->average_precision);
+}
+
+static json_t *traces_json(const nset_trace_score *s)
+{
+    json_t *j = json_pack("{s:I, s:I, s:o}", "pairs", (json_int_t)s->n_pairs, "traces", (json_int_t)s->n_traces,
+        "trace_correlation", isfinite(s->trace) ? json_real(s->trace) : json_null());
+    json_t *list = json_array();
+
+    for (size_t b = 0; b < NSET_EVENT_BINS; b++)
+        if (s->n_events[b])
+            json_array_append_new(list, json_pack("{s:f, s:I, s:f}", "bin_s", s->bin_s[b], "pairs",
+                                            (json_int_t)s->n_events[b], "correlation", s->events[b]));
+    json_object_set_new(j, "events", list);
+    return j;
 }
 
 static void print_match(const char *name, const nset_match_score *s, double transposed_f1, bool with_active)
@@ -240,11 +256,30 @@ static void print_match(const char *name, const nset_match_score *s, double tran
     printf("   transposed F1 %.3f\n", transposed_f1);
 }
 
-static void print_masks(const nset_mask_score score[2], bool with_active, bool as_json)
+static void print_traces(const nset_trace_score *s)
+{
+    if (s->n_traces)
+        printf("traces  median correlation %.3f of %zu of %zu pairs\n", s->trace, s->n_traces, s->n_pairs);
+    for (size_t b = 0; b < NSET_EVENT_BINS; b++)
+        if (s->n_events[b])
+            printf("events  median correlation %.3f of %zu pairs, in bins of %.3g s\n", s->events[b], s->n_events[b],
+                s->bin_s[b]);
+}
+
+/* Rows and columns are taken to be mixed up where their exchange makes more centres and more overlaps match. */
+static bool fits_transposed(const nset_mask_score score[2])
+{
+    return score[1].centre.hits > score[0].centre.hits && score[1].iou.hits > score[0].iou.hits;
+}
+
+static void print_masks(const nset_mask_score score[2], const nset_trace_score *traces, bool with_active, bool as_json)
 {
     if (as_json) {
-        json_t *j = json_pack("{s:s, s:o, s:o}", "rules", "neurofinder centres, IoU assignment", "as_given",
-            masks_json(&score[0], with_active), "transposed", masks_json(&score[1], with_active));
+        json_t *j = json_pack("{s:s, s:o, s:o, s:b}", "rules", "neurofinder centres, IoU assignment", "as_given",
+            masks_json(&score[0], with_active), "transposed", masks_json(&score[1], with_active), "fits_transposed",
+            fits_transposed(score));
+        if (traces->scored)
+            json_object_set_new(j, "traces", traces_json(traces));
         json_dumpf(j, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(j);
@@ -254,26 +289,38 @@ static void print_masks(const nset_mask_score score[2], bool with_active, bool a
     print_match("iou", &score[0].iou, score[1].iou.f1, with_active);
     printf("shape   inclusion %.3f  exclusion %.3f  mean IoU %.3f\n", score[0].inclusion, score[0].exclusion,
         score[0].mean_iou);
+    printf("average precision %.3f (IoU .5 to .95)\n", score[0].average_precision);
+    if (fits_transposed(score))
+        puts("rows and columns are mixed up, it seems: the masks fit better with them exchanged");
+    print_traces(traces);
 }
 
-/* A high score of the transposed masks tells that rows and columns are mixed up. */
 static nset_status compare_masks(const settings *s, const char *found_path, const char *truth_path, nset_error *err)
 {
     nset_regions *found = NULL, *truth = NULL, *ignore = NULL;
     nset_mask_score score[2];
+    nset_trace_score traces;
+    size_t *pair = NULL;
     nset_status status;
 
     if ((status = nset_regions_read(&found, found_path, err)) != NSET_OK ||
         (status = nset_regions_read(&truth, truth_path, err)) != NSET_OK ||
         (s->ignore && (status = nset_regions_read(&ignore, s->ignore, err)) != NSET_OK) ||
-        (s->active && (status = nset_regions_mark_active(truth, s->active, err)) != NSET_OK) ||
-        (status = nset_compare_masks(&score[0], found, truth, ignore, s->dist, s->iou, err)) != NSET_OK)
+        (s->active && (status = nset_regions_mark_active(truth, s->active, err)) != NSET_OK))
         goto done;
-    nset_regions_transpose(found);
-    if ((status = nset_compare_masks(&score[1], found, truth, ignore, s->dist, s->iou, err)) == NSET_OK)
-        print_masks(score, truth->has_active, s->json);
+    if (!(pair = nset_calloc(truth->n, sizeof *pair))) {
+        status = nset_fail_oom(err, truth->n, sizeof *pair);
+        goto done;
+    }
+    if ((status = nset_compare_masks(&score[0], pair, found, truth, ignore, s->dist, s->iou, err)) != NSET_OK ||
+        (status = nset_compare_traces(&traces, pair, found, found_path, truth, truth_path, err)) != NSET_OK ||
+        (status = nset_regions_transpose(found, err)) != NSET_OK)
+        goto done;
+    if ((status = nset_compare_masks(&score[1], NULL, found, truth, ignore, s->dist, s->iou, err)) == NSET_OK)
+        print_masks(score, &traces, truth->has_active, s->json);
 
 done:
+    nset_free(pair);
     nset_regions_free(found);
     nset_regions_free(truth);
     nset_regions_free(ignore);

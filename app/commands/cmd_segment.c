@@ -2,6 +2,7 @@
 #include "commands/commands.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <neuroset/workers.h>
@@ -9,19 +10,24 @@
 #include "cli/models.h"
 #include "cli/progress.h"
 #include "commands/movie_options.h"
+#include "imaging/given.h"
+#include "imaging/imagej_roi.h"
 #include "imaging/motion.h"
 #include "imaging/segmenter.h"
+#include "imaging/suite2p.h"
 #include "imaging/traces.h"
 #include "imaging/write.h"
+#include "imaging/write_nwb.h"
+#include "results/nwb_metadata.h"
 #include "results/run.h"
 
 typedef struct settings {
     nset_common common;
-    const char *output, *model, *motion, *neuropil;
+    const char *output, *model, *motion, *neuropil, *rois, *metadata;
     nset_movie_settings movie;
     double rate, diameter, threshold, reach, tau, rise;
     long bin;
-    bool overwrite;
+    bool overwrite, nwb;
 } settings;
 
 #define FIRST_GUESS 10. /* diameter of a cell, pixels */
@@ -46,6 +52,19 @@ static const opt_spec options[] = {
         .fallback = "0",
         .unit = "pixels",
         .help = "of a cell; 0: estimated from what the network finds at several sizes" },
+    { .name = "rois",
+        .type = OPT_TEXT,
+        .at = AT(rois),
+        .unit = "FILE",
+        .help =
+            "take these masks and find none: rois.json, neurofinder's regions.json, a label TIFF, ImageJ's RoiSet.zip, "
+            "a Suite2p folder" },
+    { .name = "nwb", .type = OPT_FLAG, .at = AT(nwb), .help = "write segmentation.nwb (NWB 2.8) as well" },
+    { .name = "metadata",
+        .type = OPT_TEXT,
+        .at = AT(metadata),
+        .unit = "FILE",
+        .help = "JSON with what the movie does not say of the session, for --nwb; else it is unknown" },
     { .name = "threshold",
         .letter = 't',
         .type = OPT_FLOAT,
@@ -115,7 +134,9 @@ typedef struct job {
     nset_motion motion;
     nset_workers *workers;
     nset_run_folder *folder;
-    json_t *found; /* borrowed from the folder */
+    json_t *found;    /* borrowed from the folder */
+    json_t *metadata; /* for NWB, or NULL */
+    double diameter;  /* of a cell in pixels */
 } job;
 
 static nset_status open_folder(job *j, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
@@ -132,6 +153,10 @@ static nset_status open_folder(job *j, const char *const *args, size_t n_args, j
         json_array_append_new(inputs, json_string(args[i]));
         nset_run_folder_input(j->folder, args[i]);
     }
+    if (j->s->rois)
+        nset_run_folder_input(j->folder, j->s->rois);
+    if (j->metadata)
+        json_object_set(json, "metadata", j->metadata);
     json_object_set_new(json, "command", json_string("segment"));
     json_object_set_new(json, "version", json_string(NSET_VERSION));
     json_object_set_new(json, "input", inputs);
@@ -183,6 +208,13 @@ static nset_status register_frames(job *j, nset_error *err)
     return NSET_OK;
 }
 
+static void tell_diameter(job *j, double diameter, const char *from)
+{
+    j->diameter = diameter;
+    json_object_set_new(j->found, "diameter_px", json_real(diameter));
+    json_object_set_new(j->found, "diameter_from", json_string(from));
+}
+
 /* Images as they are at the size of the cells, which is found by a first look where it is not given. */
 static nset_status look(
     nset_images *images, job *j, nset_segmenter *segmenter, nset_segment_options *o, nset_error *err)
@@ -200,23 +232,29 @@ static nset_status look(
         nset_images_fini(images);
         status = nset_segmenter_look(images, segmenter, j->movie, o, err);
     }
-    json_object_set_new(j->found, "diameter_px", json_real(o->images.diameter));
-    json_object_set_new(j->found, "diameter_from",
-        json_string(given > 0 ? "option --diameter" : "estimated: where the network is surest"));
+    tell_diameter(j, o->images.diameter, given > 0 ? "option --diameter" : "estimated: where the network is surest");
     return status;
 }
 
-static nset_status work(job *j, const char *model, nset_error *err)
+/* What is found, or given, on the way to traces. */
+typedef struct cells {
+    nset_masks *masks, *rejected; /* rejected NULL: none were looked for */
+    nset_maps *summary;
+    nset_traces *traces;
+} cells;
+
+static void free_cells(cells *c)
+{
+    nset_masks_free(c->masks);
+    nset_masks_free(c->rejected);
+    nset_maps_free(c->summary);
+    nset_traces_free(c->traces);
+}
+
+static nset_status find_masks(cells *c, job *j, const char *model, nset_error *err)
 {
     nset_segmenter *segmenter = NULL;
-    nset_masks *masks = NULL, *rejected = NULL;
-    nset_maps *summary = NULL;
-    nset_traces *traces = NULL;
     nset_segment_options o = { .images = { .bin = j->s->bin }, .threshold = j->s->threshold };
-    nset_trace_options how = { .rate_hz = j->movie->rate_hz,
-        .decay_s = j->s->tau,
-        .rise_s = j->s->rise,
-        .common_share = !strcmp(j->s->neuropil, "fixed") };
     nset_images images = { 0 };
     nset_status status;
 
@@ -227,28 +265,121 @@ static nset_status work(job *j, const char *model, nset_error *err)
     if ((status = look(&images, j, segmenter, &o, err)) != NSET_OK)
         goto done;
     nset_run_folder_stage(j->folder, "images", nset_images_bytes(&images));
-    if ((status = nset_segmenter_conclude(segmenter, &images, &o, &masks, &rejected, &summary, err)) != NSET_OK)
+    if ((status = nset_segmenter_conclude(segmenter, &images, &o, &c->masks, &c->rejected, &c->summary, err)) !=
+        NSET_OK)
         goto done;
-    nset_run_folder_stage(j->folder, "segment", summary->n * summary->height * summary->width * sizeof(float));
-    json_object_set_new(j->found, "cells", json_integer((json_int_t)masks->n));
-    json_object_set_new(j->found, "rejected", json_integer((json_int_t)rejected->n));
-    if ((status = nset_traces_make(&traces, j->movie, masks, &how, j->workers, err)) != NSET_OK)
-        goto done;
-    nset_run_folder_stage(j->folder, "traces", 6 * masks->n * traces->n_frames * sizeof(float));
-    if ((status = nset_masks_write(masks, rejected, j->folder, err)) != NSET_OK ||
-        (status = nset_traces_write(traces, masks, j->folder, err)) != NSET_OK ||
-        (status = nset_summary_write(summary, masks, j->folder, err)) != NSET_OK)
-        goto done;
-    nset_run_folder_stage(j->folder, "write", 0);
-    nset_say("%zu cells, %zu candidates rejected", masks->n, rejected->n);
+    nset_run_folder_stage(j->folder, "segment", c->summary->n * c->summary->height * c->summary->width * sizeof(float));
+    json_object_set_new(j->found, "rejected", json_integer((json_int_t)c->rejected->n));
 
 done:
     nset_segmenter_close(segmenter);
-    nset_masks_free(masks);
-    nset_masks_free(rejected);
-    nset_maps_free(summary);
-    nset_traces_free(traces);
     nset_images_fini(&images);
+    return status;
+}
+
+/* Diameter of a disk as large as a mask is on average. */
+static double size_of(const nset_masks *m)
+{
+    double pixels = 0;
+
+    for (size_t i = 0; i < m->n; i++)
+        pixels += (double)m->roi[i].n_pixels / (double)m->n;
+    return m->n ? fmin(200, fmax(3, sqrt(4 * pixels / M_PI))) : FIRST_GUESS;
+}
+
+/* The masks are read first: what is wrong with them is told before the movie is. */
+static nset_status take_masks(cells *c, job *j, nset_error *err)
+{
+    nset_images_options o = { .bin = j->s->bin };
+    nset_images images = { 0 };
+    size_t n_not_cells = 0;
+    nset_status status = nset_given_masks(&c->masks, &n_not_cells, j->s->rois, j->movie->height, j->movie->width, err);
+
+    if (status != NSET_OK)
+        return status;
+    if (n_not_cells)
+        nset_run_folder_warn(
+            j->folder, "%s: %zu ROIs that it says are no cells are left out (iscell.npy)", j->s->rois, n_not_cells);
+    if ((status = register_frames(j, err)) != NSET_OK)
+        return status;
+    o.valid = j->motion.valid;
+    o.diameter = j->s->diameter > 0 ? j->s->diameter : size_of(c->masks);
+    tell_diameter(
+        j, o.diameter, j->s->diameter > 0 ? "option --diameter" : "the masks: of a disk as large as the mean");
+    if ((status = nset_images_make(&images, j->movie, &o, NULL, j->workers, err)) == NSET_OK) {
+        nset_run_folder_stage(j->folder, "images", nset_images_bytes(&images));
+        status = nset_given_summary(&c->summary, &images, err);
+    }
+    nset_images_fini(&images);
+    return status;
+}
+
+/* How the program was run, for NWB: settings that change the result, and the input's name without its folders. */
+static void tell_how(char *text, size_t n, const job *j, const char *input)
+{
+    const settings *s = j->s;
+    const char *slash = strrchr(input, '/');
+
+    snprintf(text, n, "neuroset segment --diameter %.6g --bin %ld --motion %s --neuropil %s", j->diameter, s->bin,
+        s->motion, s->neuropil);
+    if (s->rois)
+        snprintf(text + strlen(text), n - strlen(text), " with given masks");
+    else
+        snprintf(text + strlen(text), n - strlen(text), " --model %s --threshold %.6g", s->model, s->threshold);
+    snprintf(text + strlen(text), n - strlen(text), ", of %s", slash ? slash + 1 : input);
+}
+
+static nset_status write_nwb(const job *j, const cells *c, nset_error *err)
+{
+    const json_t *json = nset_run_folder_json(j->folder), *input = json_object_get(json, "input");
+    nset_segmentation s = { c->masks, c->traces, c->summary, j->movie->pixel_um };
+    nset_nwb_options o = { .metadata = json_object_get(json, "metadata"), .version = NSET_VERSION };
+    char how[1000];
+
+    tell_how(how, sizeof how, j, json_string_value(json_array_get(input, 0)));
+    o.how = how;
+    return nset_segmentation_write_nwb(&s, &o, j->folder, err);
+}
+
+static nset_status write_result(const job *j, const cells *c, nset_error *err)
+{
+    nset_status status;
+
+    if ((status = nset_masks_write(c->masks, c->rejected, j->folder, err)) != NSET_OK ||
+        (status = nset_traces_write(c->traces, c->masks, j->folder, err)) != NSET_OK ||
+        (status = nset_summary_write(c->summary, c->masks, j->folder, err)) != NSET_OK ||
+        (status = nset_roiset_write(c->masks, j->folder, err)) != NSET_OK ||
+        (status = nset_suite2p_write(c->masks, c->traces, c->summary, &j->motion, j->diameter, j->folder, err)) !=
+            NSET_OK)
+        return status;
+    return j->s->nwb ? write_nwb(j, c, err) : NSET_OK;
+}
+
+static nset_status work(job *j, const char *model, nset_error *err)
+{
+    const nset_trace_options how = { .rate_hz = j->movie->rate_hz,
+        .decay_s = j->s->tau,
+        .rise_s = j->s->rise,
+        .common_share = !strcmp(j->s->neuropil, "fixed") };
+    cells c = { 0 };
+    nset_status status = j->s->rois ? take_masks(&c, j, err) : find_masks(&c, j, model, err);
+
+    if (status != NSET_OK)
+        goto done;
+    json_object_set_new(j->found, "cells", json_integer((json_int_t)c.masks->n));
+    if ((status = nset_traces_make(&c.traces, j->movie, c.masks, &how, j->workers, err)) != NSET_OK)
+        goto done;
+    nset_run_folder_stage(j->folder, "traces", 6 * c.masks->n * c.traces->n_frames * sizeof(float));
+    if ((status = write_result(j, &c, err)) != NSET_OK)
+        goto done;
+    nset_run_folder_stage(j->folder, "write", 0);
+    if (c.rejected)
+        nset_say("%zu cells, %zu candidates rejected", c.masks->n, c.rejected->n);
+    else
+        nset_say("%zu cells, as %s has them", c.masks->n, j->s->rois);
+
+done:
+    free_cells(&c);
     return status;
 }
 
@@ -267,18 +398,32 @@ static void tell_poor_frames(const job *j)
             n == 1 ? " has" : "s have", list);
 }
 
+static nset_status check_rate(const job *j, nset_error *err)
+{
+    if (j->s->nwb && !(j->movie->rate_hz > 0))
+        return nset_fail(err, NSET_ERR_ARG, "--nwb: the movie does not tell its frame rate; give it with --rate");
+    return NSET_OK;
+}
+
 static nset_status run(void *settings_, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
 {
     const settings *s = settings_;
     nset_movie_options in = nset_movie_options_of(&s->movie, s->rate);
     job j = { .s = s };
     char model[4096];
-    nset_status status;
+    nset_status status = NSET_OK;
 
     if (!s->output)
         return nset_fail(err, NSET_ERR_ARG, "-o DIR is missing: where shall the result go?");
-    if ((status = nset_model_find(model, sizeof model, s->model, err)) == NSET_OK &&
+    if (s->rois && s->threshold > 0)
+        return nset_fail(err, NSET_ERR_ARG, "--threshold is for masks that are found; --rois gives them");
+    if (s->metadata && !s->nwb)
+        return nset_fail(err, NSET_ERR_ARG, "--metadata is for the NWB file: say --nwb as well");
+    if (s->metadata && (status = nset_nwb_metadata_read(&j.metadata, s->metadata, err)) != NSET_OK)
+        return status;
+    if ((s->rois || (status = nset_model_find(model, sizeof model, s->model, err)) == NSET_OK) &&
         (status = nset_movie_open(&j.movie, args, n_args, &in, err)) == NSET_OK &&
+        (status = check_rate(&j, err)) == NSET_OK &&
         (status = nset_workers_create(&j.workers, (size_t)s->common.threads, err)) == NSET_OK &&
         (status = open_folder(&j, args, n_args, origins, err)) == NSET_OK &&
         (status = work(&j, model, err)) == NSET_OK) {
@@ -290,6 +435,7 @@ static nset_status run(void *settings_, const char *const *args, size_t n_args, 
     nset_workers_free(j.workers);
     nset_movie_close(j.movie);
     nset_motion_fini(&j.motion);
+    json_decref(j.metadata);
     return status;
 }
 

@@ -84,7 +84,7 @@ static void put_electrodes(nset_h5_writer *w, hid_t general, const nset_recordin
         shank = nset_h5w_group(w, g, e.names[i], "core", "ElectrodeGroup");
         nset_h5w_attr_text(w, shank, "description", "contacts of one shank, sorted by themselves");
         nset_h5w_attr_text(w, shank, "location", location);
-        H5Lcreate_soft(link, shank, "device", H5P_DEFAULT, H5P_DEFAULT);
+        nset_h5w_link(w, shank, "device", link);
         nset_h5w_close_object(shank);
     }
     if (w->status == NSET_OK)

@@ -6,6 +6,8 @@
 #include <neuroset/assign.h>
 #include <neuroset/memory.h>
 
+enum { N_PRECISIONS = 10 }; /* overlaps from .5 to .95 */
+
 static size_t common_pixels(const nset_region *a, const nset_region *b)
 {
     size_t i = 0, j = 0, n = 0;
@@ -52,26 +54,28 @@ static void match_centres(
     }
 }
 
-/* Most overlaps first, then the largest sum. */
-static nset_status match_overlaps(
-    size_t *pair, const nset_regions *truth, const nset_regions *found, double iou_min, nset_error *err)
+/* iou (truth->n, found->n) */
+static void fill_iou(double *iou, const nset_regions *truth, const nset_regions *found)
 {
-    double *cost = nset_calloc(truth->n * found->n, sizeof *cost);
-    nset_status status;
-
-    if (!cost)
-        return nset_fail_oom(err, truth->n * found->n, sizeof *cost);
     for (size_t i = 0; i < truth->n; i++)
         for (size_t j = 0; j < found->n; j++) {
             const nset_region *a = &truth->region[i], *b = &found->region[j];
-            double iou = iou_of(a, b, common_pixels(a, b));
-            cost[i * found->n + j] = iou >= iou_min ? -1 - iou : 0;
+            iou[i * found->n + j] = iou_of(a, b, common_pixels(a, b));
         }
-    status = nset_assign(pair, cost, truth->n, found->n, err);
-    for (size_t i = 0; i < truth->n && status == NSET_OK; i++)
-        if (pair[i] != NSET_UNASSIGNED && cost[i * found->n + pair[i]] == 0)
+}
+
+/* Most overlaps first, then the largest sum. cost: room as large as iou. */
+static nset_status match_overlaps(
+    size_t *pair, double *cost, const double *iou, size_t n_true, size_t n_found, double iou_min, nset_error *err)
+{
+    nset_status status;
+
+    for (size_t k = 0; k < n_true * n_found; k++)
+        cost[k] = iou[k] >= iou_min ? -1 - iou[k] : 0;
+    status = nset_assign(pair, cost, n_true, n_found, err);
+    for (size_t i = 0; i < n_true && status == NSET_OK; i++)
+        if (pair[i] != NSET_UNASSIGNED && cost[i * n_found + pair[i]] == 0)
             pair[i] = NSET_UNASSIGNED;
-    nset_free(cost);
     return status;
 }
 
@@ -130,8 +134,34 @@ static void rate_shapes(nset_mask_score *s, const size_t *pair, const nset_regio
     s->mean_iou /= n ? (double)n : 1;
 }
 
-nset_status nset_compare_masks(nset_mask_score *out, const nset_regions *found, const nset_regions *truth,
-    const nset_regions *ignore, double dist, double iou_min, nset_error *err)
+/* By overlaps: the score at iou_min, and the average precision. */
+static nset_status rate_overlaps(nset_mask_score *out, size_t *pair, unsigned char *taken, const nset_regions *truth,
+    const nset_regions *found, const nset_regions *ignore, double dist, double iou_min, nset_error *err)
+{
+    double *iou = nset_calloc(truth->n * found->n, sizeof *iou), *cost = nset_calloc(truth->n * found->n, sizeof *cost);
+    nset_status status = iou && cost ? NSET_OK : nset_fail_oom(err, truth->n * found->n, 2 * sizeof *iou);
+
+    if (status == NSET_OK) {
+        fill_iou(iou, truth, found);
+        status = match_overlaps(pair, cost, iou, truth->n, found->n, iou_min, err);
+    }
+    if (status == NSET_OK)
+        out->iou = rate(pair, taken, truth, found, ignore, dist);
+    for (int i = 0; i < N_PRECISIONS && status == NSET_OK; i++) {
+        status = match_overlaps(pair, cost, iou, truth->n, found->n, (50 + 5 * i) / 100., err);
+        if (status == NSET_OK) {
+            nset_match_score s = rate(pair, taken, truth, found, ignore, dist);
+            size_t all = s.found + s.truth - s.hits;
+            out->average_precision += all ? (double)s.hits / (double)all / N_PRECISIONS : 0;
+        }
+    }
+    nset_free(iou);
+    nset_free(cost);
+    return status;
+}
+
+nset_status nset_compare_masks(nset_mask_score *out, size_t *centre_pair, const nset_regions *found,
+    const nset_regions *truth, const nset_regions *ignore, double dist, double iou_min, nset_error *err)
 {
     size_t *pair = nset_calloc(truth->n, sizeof *pair);
     unsigned char *taken = nset_calloc(found->n, 1);
@@ -140,11 +170,11 @@ nset_status nset_compare_masks(nset_mask_score *out, const nset_regions *found, 
     if (status == NSET_OK) {
         *out = (nset_mask_score){ 0 };
         match_centres(pair, taken, truth, found, dist);
+        if (centre_pair && truth->n)
+            memcpy(centre_pair, pair, truth->n * sizeof *pair);
         out->centre = rate(pair, taken, truth, found, ignore, dist);
         rate_shapes(out, pair, truth, found);
-        status = match_overlaps(pair, truth, found, iou_min, err);
-        if (status == NSET_OK)
-            out->iou = rate(pair, taken, truth, found, ignore, dist);
+        status = rate_overlaps(out, pair, taken, truth, found, ignore, dist, iou_min, err);
     }
     nset_free(pair);
     nset_free(taken);

@@ -74,7 +74,7 @@ static void fill_slots(void *ctx, size_t first, size_t last, size_t chunk)
         if (s->status != NSET_OK || s->n_frames == 0 || p->mean_only)
             continue;
         nset_accumulator_band(&p->out->sums, s->sums, s->image, s->room);
-        s->for_phi = XXH3_64bits(s->image, n * sizeof *s->image) % (XXH64_hash_t)p->phi_every == 0;
+        s->for_phi = p->phi && XXH3_64bits(s->image, n * sizeof *s->image) % (XXH64_hash_t)p->phi_every == 0;
     }
 }
 
@@ -176,7 +176,7 @@ static nset_status start(pass *p, const nset_net *phi, nset_workers *workers, ns
     if ((status = nset_accumulator_init(&p->out->sums, h, w, err)) != NSET_OK ||
         (status = nset_accumulator_settle(&p->out->sums, p->o->diameter, err)) != NSET_OK)
         return status;
-    return nset_run_create(&p->phi, phi, workers, err);
+    return phi ? nset_run_create(&p->phi, phi, workers, err) : NSET_OK;
 }
 
 static nset_status all_bins(pass *p, const char *what, nset_workers *workers, nset_error *err)

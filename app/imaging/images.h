@@ -24,9 +24,9 @@ typedef struct nset_images {
     size_t n_kept;
 } nset_images;
 
-/* Two passes. phi (imaging/segnet.h) sees some images of a long movie only; which ones is decided by what they show,
- * not by their number. The same bytes for any order of the images and any number of threads. Images are read ahead as
- * far as a fixed share of memory goes. Errors: the movie's, NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
+/* Two passes. phi (imaging/segnet.h; NULL: none) sees some images of a long movie only; which ones is decided by what
+ * they show, not by their number. The same bytes for any order of the images and any number of threads. Images are read
+ * ahead as far as a fixed share of memory goes. Errors: the movie's, NSET_ERR_NOMEM, NSET_ERR_CANCELLED. */
 nset_status nset_images_make(nset_images *out, nset_movie *movie, const nset_images_options *o, const nset_net *phi,
     nset_workers *workers, nset_error *err);
 void nset_images_fini(nset_images *m); /* of zeros is legal */

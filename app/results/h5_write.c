@@ -196,6 +196,53 @@ hid_t nset_h5w_numbers(
     return d;
 }
 
+hid_t nset_h5w_rows(nset_h5_writer *w, hid_t at, const char *name, hid_t type, int rank, const hsize_t *dims)
+{
+    hid_t plist = H5Pcopy(w->dataset_plist), space = H5Screate_simple(rank, dims, NULL), d;
+    hsize_t chunk[8] = { 1 };
+
+    for (int i = 1; i < rank; i++)
+        chunk[i] = dims[i];
+    if (dims[0] > 0) {
+        H5Pset_chunk(plist, rank, chunk);
+        H5Pset_shuffle(plist);
+        H5Pset_deflate(plist, PACK_LEVEL);
+    }
+    d = w->status == NSET_OK ? H5Dcreate2(at, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT) : -1;
+    if (d < 0)
+        failed(w, name);
+    H5Sclose(space);
+    H5Pclose(plist);
+    return d;
+}
+
+void nset_h5w_row(nset_h5_writer *w, hid_t dataset, const char *name, hsize_t i, const void *x)
+{
+    hsize_t start[8] = { i }, count[8] = { 1 };
+    hid_t space, memory, type;
+    int rank;
+
+    if (w->status != NSET_OK)
+        return;
+    space = H5Dget_space(dataset);
+    rank = H5Sget_simple_extent_dims(space, count, NULL);
+    count[0] = 1;
+    memory = H5Screate_simple(rank, count, NULL);
+    type = H5Dget_type(dataset);
+    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+        H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, x) < 0)
+        failed(w, name);
+    H5Tclose(type);
+    H5Sclose(memory);
+    H5Sclose(space);
+}
+
+void nset_h5w_link(nset_h5_writer *w, hid_t at, const char *name, const char *to)
+{
+    if (w->status == NSET_OK && H5Lcreate_soft(to, at, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        failed(w, name);
+}
+
 hid_t nset_h5w_references(nset_h5_writer *w, hid_t at, const char *name, const char *const *to, size_t n)
 {
     hobj_ref_t *r = nset_calloc(n, sizeof *r);

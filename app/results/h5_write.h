@@ -42,6 +42,12 @@ hid_t nset_h5w_texts(nset_h5_writer *w, hid_t at, const char *name, const char *
 /* Numbers of rank axes, of type (in memory and in the file); stays open. Large ones are packed. */
 hid_t nset_h5w_numbers(
     nset_h5_writer *w, hid_t at, const char *name, hid_t type, int rank, const hsize_t *dims, const void *x);
+/* Numbers that are written row by row, each packed by itself; stays open. */
+hid_t nset_h5w_rows(nset_h5_writer *w, hid_t at, const char *name, hid_t type, int rank, const hsize_t *dims);
+/* x: row i of it, of its type; name serves messages. */
+void nset_h5w_row(nset_h5_writer *w, hid_t dataset, const char *name, hsize_t i, const void *x);
+/* A soft link to another object by its path. */
+void nset_h5w_link(nset_h5_writer *w, hid_t at, const char *name, const char *to);
 /* References (n) to objects by their paths; stays open. */
 hid_t nset_h5w_references(nset_h5_writer *w, hid_t at, const char *name, const char *const *to, size_t n);
 

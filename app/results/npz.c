@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zip.h>
 
 #include <neuroset/file.h>
 #include <neuroset/memory.h>
+
+#include "results/zip_file.h"
 
 static size_t item_size(const char *descr)
 {
@@ -68,48 +69,24 @@ static nset_status add_array(zip_t *zip, const char *path, const nset_array *a, 
     size_t n = n_bytes(a), header;
     char *bytes = malloc(n + 512); /* libzip frees it with free() */
     char name[128];
-    zip_source_t *source;
-    zip_int64_t at;
 
     if (!bytes)
         return nset_fail_oom(err, n + 512, 1);
     header = nset_npy_header(bytes, 512, a);
     if (n)
         memcpy(bytes + header, a->data, n);
-    if (!(source = zip_source_buffer(zip, bytes, header + n, 1))) {
-        free(bytes);
-        return nset_fail(err, NSET_ERR_IO, "%s: %s", path, zip_strerror(zip));
-    }
     snprintf(name, sizeof name, "%s.npy", a->name);
-    at = zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8);
-    if (at < 0) {
-        zip_source_free(source);
-        return nset_fail(err, NSET_ERR_IO, "%s: %s", path, zip_strerror(zip));
-    }
-    zip_set_file_compression(zip, (zip_uint64_t)at, ZIP_CM_DEFLATE, 1);
-    zip_file_set_dostime(zip, (zip_uint64_t)at, 0, 0x21, 0); /* 1980-01-01: the same arrays, the same bytes */
-    return NSET_OK;
+    return nset_zip_add(zip, name, bytes, header + n, path, err);
 }
 
 nset_status nset_npz_write(const char *path, const nset_array *arrays, size_t n, nset_error *err)
 {
-    nset_status status = NSET_OK;
-    int code = 0;
-    zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
+    zip_t *zip = NULL;
+    nset_status status = nset_zip_open(&zip, path, err);
 
-    if (!zip) {
-        zip_error_t why;
-        zip_error_init_with_code(&why, code);
-        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", path, zip_error_strerror(&why));
-        zip_error_fini(&why);
+    if (status != NSET_OK)
         return status;
-    }
     for (size_t i = 0; i < n && status == NSET_OK; i++)
         status = add_array(zip, path, &arrays[i], err);
-    if (status == NSET_OK && zip_close(zip) == 0)
-        return NSET_OK;
-    if (status == NSET_OK)
-        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", path, zip_strerror(zip));
-    zip_discard(zip);
-    return status;
+    return nset_zip_close(zip, status, path, err);
 }

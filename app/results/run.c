@@ -360,7 +360,8 @@ void nset_run_folder_input(nset_run_folder *f, const char *path)
  * which change when channels are renumbered. */
 static bool is_result(const char *name)
 {
-    return strcmp(name, "phy/params.py") && strcmp(name, "phy/channel_map.npy") && strcmp(name, "sorting.nwb");
+    return strcmp(name, "phy/params.py") && strcmp(name, "phy/channel_map.npy") && strcmp(name, "sorting.nwb") &&
+           strcmp(name, "segmentation.nwb");
 }
 
 static int by_name(const void *a, const void *b)

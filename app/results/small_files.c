@@ -7,26 +7,32 @@
 
 #include <neuroset/memory.h>
 
-nset_status nset_read_text(char **out, const char *path, size_t limit, nset_error *err)
+nset_status nset_read_bytes(char **out, size_t *n, const char *path, size_t limit, nset_error *err)
 {
     FILE *f = fopen(path, "rb");
     struct stat s;
-    size_t n;
 
     if (!f)
         return nset_fail(err, NSET_ERR_FORMAT, "%s: %s", path, strerror(errno));
     if (fstat(fileno(f), &s) || !S_ISREG(s.st_mode) || s.st_size < 0 || (size_t)s.st_size > limit) {
         fclose(f);
-        return nset_fail(err, NSET_ERR_FORMAT, "%s: not a text file of at most %zu bytes", path, limit);
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: not a file of at most %zu bytes", path, limit);
     }
-    n = (size_t)s.st_size;
-    if (!(*out = nset_calloc(n + 1, 1))) {
+    *n = (size_t)s.st_size;
+    if (!(*out = nset_calloc(*n + 1, 1))) {
         fclose(f);
-        return nset_fail_oom(err, n + 1, 1);
+        return nset_fail_oom(err, *n + 1, 1);
     }
-    n = fread(*out, 1, n, f);
+    *n = fread(*out, 1, *n, f);
     fclose(f);
     return NSET_OK;
+}
+
+nset_status nset_read_text(char **out, const char *path, size_t limit, nset_error *err)
+{
+    size_t n;
+
+    return nset_read_bytes(out, &n, path, limit, err);
 }
 
 nset_status nset_parse_json(json_t **out, const char *text, const char *path, nset_error *err)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <neuroset/error.h>
 
+/* Whole file of at most limit bytes and one 0 more; nset_free it. Errors: NSET_ERR_FORMAT. */
+nset_status nset_read_bytes(char **out, size_t *n, const char *path, size_t limit, nset_error *err);
 /* Whole text file of at most limit bytes, ending with 0; nset_free it. Errors: NSET_ERR_FORMAT. */
 nset_status nset_read_text(char **out, const char *path, size_t limit, nset_error *err);
 /* JSON object of a file; decref it. Errors: NSET_ERR_FORMAT with line and column. */

@@ -10,11 +10,32 @@ for f in run.json rois.json labels.tif rois.csv traces.npz traces.csv summary/me
 done
 "$neuroset" compare "$tmp/a" "$tmp/movie/regions.json" >"$tmp/score" || fail 'compare'
 
-results='rois.json labels.tif rois.csv traces.npz traces.csv shifts.csv summary/mean.tif'
+results='rois.json labels.tif rois.csv traces.npz traces.csv shifts.csv summary/mean.tif RoiSet.zip suite2p/plane0/stat.npy
+suite2p/plane0/ops.npy suite2p/plane0/F.npy suite2p/plane0/iscell.npy'
 segment "$tmp/movie/movie.tif" -o "$tmp/b" --threads 1
 segment "$tmp/movie/movie.tif" -o "$tmp/c" --threads 3 --memory 256MB
 same "$tmp/a" "$tmp/b" $results
 same "$tmp/a" "$tmp/c" $results
+
+# Masks that went out come back, with the same traces where weights are kept, and the same NWB at any number of threads.
+for f in rois.json suite2p RoiSet.zip labels.tif; do
+    segment "$tmp/movie/movie.tif" -o "$tmp/back" --overwrite --rois "$tmp/a/$f" --threads 3
+    same "$tmp/a" "$tmp/back" labels.tif RoiSet.zip
+done
+for n in 1 3; do
+    segment "$tmp/movie/movie.tif" -o "$tmp/nwb$n" --rois "$tmp/a" --nwb --rate 10 --threads $n
+done
+same "$tmp/nwb1" "$tmp/nwb3" segmentation.nwb
+printf '[{"id": 4, "coordinates": [[1, 2], [1, 96]]}]' >"$tmp/outside.json"
+expect 3 'region 0 (id 4): pixel \[row 1, column 96\] lies outside of the movie.s 96 x 96' \
+    "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/outside" --rois "$tmp/outside.json" -q
+nothing_left "$tmp/outside"
+expect 3 'none.zip' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/outside" --rois "$tmp/none.zip" -q
+expect 2 'threshold is for masks that are found' \
+    "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/outside" --rois "$tmp/a" --threshold .5 -q
+expect 2 'say --nwb as well' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/outside" --metadata "$tmp/outside.json" -q
+expect 2 'give it with --rate' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/outside" --nwb -q
+nothing_left "$tmp/outside"
 
 expect 2 'exists already' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/a" -q
 "$neuroset" simulate movie -o "$tmp/one" --height 32 --width 40 --frames 1 --cells 2 -q

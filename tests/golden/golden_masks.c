@@ -66,11 +66,11 @@ static void check_case(const char *name)
     if (status == NSET_OK && part(path, name, "active"))
         status = nset_regions_mark_active(truth, path, &err);
     if (status == NSET_OK)
-        status = nset_compare_masks(&score, found, truth, ignore, 5, .5, &err);
+        status = nset_compare_masks(&score, NULL, found, truth, ignore, 5, .5, &err);
     if (status == NSET_OK) {
         check_score(name, &score, json_object_get(want, "as_given"));
-        nset_regions_transpose(found);
-        status = nset_compare_masks(&score, found, truth, ignore, 5, .5, &err);
+        if ((status = nset_regions_transpose(found, &err)) == NSET_OK)
+            status = nset_compare_masks(&score, NULL, found, truth, ignore, 5, .5, &err);
     }
     if (status == NSET_OK)
         check_score(name, &score, json_object_get(want, "transposed"));

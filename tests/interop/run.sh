@@ -6,7 +6,7 @@
 set -eu
 build=$1 neuroset=$2 source=$3 check=$4
 venv=$build/interop-venv
-want=$(cksum <"$source/requirements.txt")
+want=$(cat "$source/requirements.txt" "$source/requirements-alone.txt" | cksum)
 
 exec 9>"$build/interop-venv.lock"
 flock 9
@@ -18,6 +18,12 @@ if [ "$(cat "$venv/complete" 2>/dev/null)" != "$want" ]; then
     }
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$source/requirements.txt" >>"$build/interop-venv.log" 2>&1 || {
         echo "SKIP: the packages of $source/requirements.txt could not be installed, see $build/interop-venv.log"
+        exit 77
+    }
+    # Of these one function is used, which needs nothing of what they depend on (torch, Qt).
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$source/requirements-alone.txt" \
+        >>"$build/interop-venv.log" 2>&1 || {
+        echo "SKIP: the packages of $source/requirements-alone.txt could not be installed, see $build/interop-venv.log"
         exit 77
     }
     echo "$want" >"$venv/complete"
