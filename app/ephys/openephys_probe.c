@@ -169,8 +169,8 @@ static const np_probe *find_probe(const settings *s, const char *stream, size_t 
 /* ---- its sites ---- */
 
 /* value[k] := first number of attribute CHk of an element inside the probe's, second[k] what follows a colon. The
- * attributes may come in any order. How many there are. */
-static size_t read_sites(const np_probe *p, const char *element, double *value, int *second)
+ * attributes may come in any order; those from most on are left out. How many there are. */
+static size_t read_sites(const np_probe *p, const char *element, size_t most, double *value, int *second)
 {
     nset_xml x = { p->start };
     nset_xml_tag tag;
@@ -184,7 +184,7 @@ static size_t read_sites(const np_probe *p, const char *element, double *value, 
         while (nset_xml_attribute(&tag, &at, name, sizeof name, text, sizeof text)) {
             char *end;
             long k = strncmp(name, "CH", 2) ? -1 : strtol(name + 2, &end, 10);
-            if (k < 0 || *end || k >= MOST_SITES)
+            if (k < 0 || *end || (size_t)k >= most)
                 continue;
             value[k] = strtod(text, &end);
             if (second)
@@ -196,8 +196,9 @@ static size_t read_sites(const np_probe *p, const char *element, double *value, 
 }
 
 typedef struct sites {
-    double x[MOST_SITES], y[MOST_SITES], bank[MOST_SITES];
-    int shank[MOST_SITES];
+    double *x, *y, *bank; /* (n) each, one allocation */
+    int *shank;           /* (n) */
+    size_t n;
 } sites;
 
 /* In 0.5 a shank's pitch was added to y by mistake; x has an origin of its own, sometimes on each shank. */
@@ -222,14 +223,15 @@ static void correct_places(nset_layout *l, double version)
 
 static void place_sites(nset_layout *l, const settings *s, const np_probe *p, sites *at, const size_t *electrode)
 {
-    for (size_t k = 0; k < MOST_SITES; k++)
+    for (size_t k = 0; k < at->n; k++)
         at->x[k] = at->y[k] = NAN;
-    if (read_sites(p, "ELECTRODE_XPOS", at->x, NULL) == 0 || read_sites(p, "ELECTRODE_YPOS", at->y, NULL) == 0)
+    if (read_sites(p, "ELECTRODE_XPOS", at->n, at->x, NULL) == 0 ||
+        read_sites(p, "ELECTRODE_YPOS", at->n, at->y, NULL) == 0)
         return;
-    read_sites(p, "CHANNELS", at->bank, at->shank);
+    read_sites(p, "CHANNELS", at->n, at->bank, at->shank);
     for (size_t i = 0; i < l->n; i++)
-        if (electrode[i] >= MOST_SITES || !isfinite(at->x[electrode[i]]) || !isfinite(at->y[electrode[i]]) ||
-            at->shank[electrode[i]] < 0 || at->shank[electrode[i]] > 16)
+        if (!isfinite(at->x[electrode[i]]) || !isfinite(at->y[electrode[i]]) || at->shank[electrode[i]] < 0 ||
+            at->shank[electrode[i]] > 16)
             return;
     for (size_t i = 0; i < l->n; i++) {
         l->probe.x_um[i] = at->x[electrode[i]];
@@ -293,13 +295,23 @@ static void apply_channel_map(nset_layout *l, const settings *s, const char *str
 static nset_status use_probe(
     nset_layout *l, const settings *s, const np_probe *p, const size_t *electrode, nset_error *err)
 {
-    sites *at = nset_calloc(1, sizeof *at);
+    sites at = { 0 };
+    bool all;
 
-    if (!at)
-        return nset_fail_oom(err, 1, sizeof *at);
-    place_sites(l, s, p, at, electrode);
-    nset_free(at);
-    return NSET_OK;
+    for (size_t i = 0; i < l->n; i++)
+        at.n = electrode[i] >= at.n ? electrode[i] + 1 : at.n;
+    if (at.n == 0 || at.n > MOST_SITES)
+        return NSET_OK;
+    at.x = nset_calloc(3 * at.n, sizeof *at.x);
+    at.shank = nset_calloc(at.n, sizeof *at.shank);
+    if ((all = at.x && at.shank)) {
+        at.y = at.x + at.n;
+        at.bank = at.y + at.n;
+        place_sites(l, s, p, &at, electrode);
+    }
+    nset_free(at.x);
+    nset_free(at.shank);
+    return all ? NSET_OK : nset_fail_oom(err, 3 * at.n, sizeof *at.x);
 }
 
 nset_status nset_openephys_places(nset_layout *l, const char *text, const char *path, const char *stream, size_t sub,

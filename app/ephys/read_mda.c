@@ -109,6 +109,7 @@ static nset_status use_neighbours(nset_layout *l, const char *path, const nset_r
 static nset_status open_mda(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
 {
     char data[4096];
+    int64_t n = 0;
     nset_status status;
 
     data_file(data, sizeof data, path);
@@ -117,7 +118,13 @@ static nset_status open_mda(nset_layout *l, const char *path, const nset_recordi
     if (nset_has_ending(data, "/firings.mda"))
         return nset_fail(err, NSET_ERR_FORMAT, "%s: it holds times of spikes, not the recording: give raw.mda", data);
     if ((status = read_header(l, data, err)) != NSET_OK ||
-        (status = nset_layout_channels(l, l->n_columns, err)) != NSET_OK)
+        (status = nset_file_frames(&n, data, l->header_bytes, l->n_columns * nset_dtype_size(l->dtype), err)) !=
+            NSET_OK)
+        return status;
+    if (n == 0)
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: a header of %zu channels, but not one sample of each", data, l->n_columns);
+    if ((status = nset_layout_channels(l, l->n_columns, err)) != NSET_OK)
         return status;
     for (size_t i = 0; i < l->n; i++)
         l->gain_uv[i] = o->gain_uv != 0 ? o->gain_uv : 1;

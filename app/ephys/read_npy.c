@@ -49,7 +49,7 @@ static nset_status use_shape(nset_layout *l, const nset_npy_header *h, const cha
 
 static nset_status open_npy(nset_layout *l, const char *path, const nset_recording_options *o, nset_error *err)
 {
-    int64_t n_frames = 0;
+    int64_t n_frames = 0, there = 0;
     nset_status status;
     nset_npy_header h;
 
@@ -58,7 +58,12 @@ static nset_status open_npy(nset_layout *l, const char *path, const nset_recordi
     if ((status = nset_npy_header_read(&h, path, err)) != NSET_OK ||
         (status = nset_npy_dtype(l->dtype, &l->big_endian, &h, path, err)) != NSET_OK ||
         (status = use_shape(l, &h, path, o, &n_frames, err)) != NSET_OK ||
-        (status = nset_layout_channels(l, l->n_columns, err)) != NSET_OK)
+        (status = nset_file_frames(&there, path, h.data, l->n_columns * nset_dtype_size(l->dtype), err)) != NSET_OK)
+        return status;
+    if (there == 0)
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: a header of %zu channels, but not one sample of each", path, l->n_columns);
+    if ((status = nset_layout_channels(l, l->n_columns, err)) != NSET_OK)
         return status;
     l->header_bytes = h.data;
     l->rate_hz = o->rate_hz;

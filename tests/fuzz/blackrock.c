@@ -8,7 +8,7 @@ enum { NEV_BASIC = 336, NEV_EXTENDED = 32 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t nev[NEV_BASIC + 3 * NEV_EXTENDED];
-    const nset_recording_options options = { 0 };
+    const nset_recording_options options = { .format = "blackrock" };
 
     memcpy(nev, "NEURALEV", 8);
     nev[NEV_BASIC - 4] = 3;

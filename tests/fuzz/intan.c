@@ -4,7 +4,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t samples[64] = { 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 9 };
-    const nset_recording_options options = { 0 };
+    const nset_recording_options options = { .format = "intan" };
 
     fuzz_file("amplifier.dat", samples, sizeof samples);
     fuzz_file("amp-B-000.dat", samples, sizeof samples);

@@ -23,7 +23,7 @@ static const char *write_file(
 /* Text, 0, number of records of the first file, headers of records: those left are of a second channel. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const nset_recording_options options = { 0 };
+    const nset_recording_options options = { .format = "neuralynx" };
     const uint8_t *end = size ? memchr(data, 0, size) : NULL, *records = end ? end + 2 : data + size;
     size_t n_text = end ? (size_t)(end - data) : size;
     size_t n = end && size >= n_text + 2 ? (size - n_text - 2) / RECORD_HEADER : 0, first;

@@ -4,7 +4,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const nset_recording_options options = { 0 };
+    const nset_recording_options options = { .format = "oelegacy" };
     const char *paths[3];
     char folder[400];
 
@@ -13,8 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     paths[2] = fuzz_file("100_CH2_2.continuous", data, size);
     strcpy(folder, paths[0]);
     *strrchr(folder, '/') = '\0';
-    fuzz_recording(folder, &options);
-    fuzz_recordings(paths, 2, &options);
-    fuzz_recordings(paths + 1, 2, &options);
+    if (size % 3 == 0)
+        fuzz_recording(folder, &options);
+    else
+        fuzz_recordings(paths + size % 3 - 1, 2, &options);
     return 0;
 }

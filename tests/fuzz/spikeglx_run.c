@@ -6,7 +6,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t samples[64];
-    const nset_recording_options options = { 0 }, cut = { .cut_overlap = true, .stream = "imec" };
+    const nset_recording_options options = { .format = "spikeglx" };
+    const nset_recording_options cut = { .format = "spikeglx", .cut_overlap = true, .stream = "imec" };
     const uint8_t *second = memmem(data, size, "\n=", 2);
     size_t first = second ? (size_t)(second - data) + 1 : size;
     const char *paths[2];
@@ -16,10 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_file("r_g0_t1.imec0.ap.bin", samples, sizeof samples);
     paths[0] = fuzz_file("r_g0_t0.imec0.ap.meta", data, first);
     paths[1] = fuzz_file("r_g0_t1.imec0.ap.meta", data + first, size - first);
-    fuzz_recordings(paths, 2, &options);
-    fuzz_recordings(paths, 2, &cut);
     strcpy(folder, paths[0]);
     *strrchr(folder, '/') = '\0';
-    fuzz_recording(folder, &options);
+    if (size % 3 == 0)
+        fuzz_recording(folder, &options);
+    else
+        fuzz_recordings(paths, 2, size % 3 == 1 ? &options : &cut);
     return 0;
 }
