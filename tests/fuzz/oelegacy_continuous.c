@@ -4,7 +4,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const nset_recording_options options = { .format = "oelegacy" };
+    const nset_recording_options options = { .format = "openephys-legacy" };
     const char *paths[3];
     char folder[400];
 
