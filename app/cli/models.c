@@ -21,7 +21,7 @@ nset_status nset_model_find(char *path, size_t n, const char *name, nset_error *
     char program[4096] = "", *slash;
     ssize_t length;
 
-    if (strchr(name, '/')) {
+    if (strchr(name, '/') || (strstr(name, ".safetensors") && access(name, R_OK) == 0)) {
         if (access(name, R_OK))
             return nset_fail(err, NSET_ERR_FORMAT, "%s: there is no such model file", name);
         snprintf(path, n, "%s", name);

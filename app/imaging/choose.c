@@ -9,6 +9,7 @@
 #include "imaging/segmenter.h"
 
 #define REACH 5. /* pixels */
+enum { N_THRESHOLDS = 13 };
 
 typedef struct counts {
     size_t found, truth, matched;
@@ -41,11 +42,44 @@ static nset_status add_counts(counts *c, const nset_field *f, const nset_masks *
     return NSET_OK;
 }
 
+static double threshold_of(int k)
+{
+    return .2 + .05 * k;
+}
+
+static double f1_of(counts c)
+{
+    return c.found + c.truth ? 2. * (double)c.matched / (double)(c.found + c.truth) : 0;
+}
+
+/* Adds one field's counts at all thresholds, and says its best. */
+static nset_status count_field(counts c[N_THRESHOLDS], const nset_field *f, const nset_seg_maps *maps, nset_error *err)
+{
+    double best = 0, at = 0;
+    nset_status status = NSET_OK;
+
+    for (int k = 0; k < N_THRESHOLDS && status == NSET_OK; k++) {
+        nset_masks *m = NULL;
+        counts own = { 0 };
+        if ((status = nset_decode(&m, NULL, maps, NSET_SEG_DIAMETER, threshold_of(k), err)) == NSET_OK)
+            status = add_counts(&own, f, m, err);
+        nset_masks_free(m);
+        c[k].found += own.found;
+        c[k].truth += own.truth;
+        c[k].matched += own.matched;
+        if (f1_of(own) > best) {
+            best = f1_of(own);
+            at = threshold_of(k);
+        }
+    }
+    nset_say("%s: centre F1 at most %.3f (threshold %.2f)", f->name, best, at);
+    return status;
+}
+
 nset_status nset_choose_threshold(
     nset_choice *choice, const nset_net *whole, const nset_fields *kept, nset_workers *workers, nset_error *err)
 {
-    enum { N = 13 };
-    counts c[N] = { 0 };
+    counts c[N_THRESHOLDS] = { 0 };
     nset_net *rho = NULL;
     nset_status status = nset_segnet_part_of(&rho, whole, NSET_SEG_RHO_ONLY, err);
 
@@ -57,23 +91,19 @@ nset_status nset_choose_threshold(
                         : nset_fail_oom(err, f->height * f->width, sizeof *pooled);
         if (status == NSET_OK)
             status = nset_segnet_apply(&maps, rho, f->input, pooled, NSET_SEG_VIEWS, workers, err);
-        for (int k = 0; k < N && status == NSET_OK; k++) {
-            nset_masks *m = NULL;
-            if ((status = nset_decode(&m, NULL, &maps, NSET_SEG_DIAMETER, .2 + .05 * k, err)) == NSET_OK)
-                status = add_counts(&c[k], f, m, err);
-            nset_masks_free(m);
-        }
+        if (status == NSET_OK)
+            status = count_field(c, f, &maps, err);
         nset_seg_maps_fini(&maps);
         nset_free(pooled);
     }
     nset_net_free(rho);
-    for (int k = 0; k < N && status == NSET_OK && kept->n > 0; k++) {
-        double f1 = c[k].found + c[k].truth ? 2. * (double)c[k].matched / (double)(c[k].found + c[k].truth) : 0;
+    for (int k = 0; k < N_THRESHOLDS && status == NSET_OK && kept->n > 0; k++) {
+        double f1 = f1_of(c[k]);
         double p = c[k].found ? (double)c[k].matched / (double)c[k].found : 0,
                r = (double)c[k].matched / (double)c[k].truth;
-        nset_say("kept back, threshold %.2f: centre F1 %.3f (precision %.3f, recall %.3f)", .2 + .05 * k, f1, p, r);
+        nset_say("kept back, threshold %.2f: centre F1 %.3f (precision %.3f, recall %.3f)", threshold_of(k), f1, p, r);
         if (f1 > choice->f1)
-            *choice = (nset_choice){ .2 + .05 * k, f1, p, r };
+            *choice = (nset_choice){ threshold_of(k), f1, p, r };
     }
     return status;
 }
