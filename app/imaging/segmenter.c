@@ -9,6 +9,7 @@
 
 #include "imaging/blur.h"
 #include "imaging/infer.h"
+#include "imaging/second_look.h"
 
 struct nset_segmenter {
     nset_workers *workers;
@@ -221,6 +222,15 @@ static nset_status conclude(
         status = nset_decode(masks, rejected, &maps, p->o->images.diameter, threshold, err);
     }
     nset_seg_maps_fini(&maps);
+    if (status == NSET_OK &&
+        (status = nset_second_look(*masks, rejected ? *rejected : NULL, &p->images->sums, err)) != NSET_OK) {
+        nset_masks_free(*masks);
+        *masks = NULL;
+        if (rejected) {
+            nset_masks_free(*rejected);
+            *rejected = NULL;
+        }
+    }
     return status;
 }
 

@@ -14,6 +14,7 @@
 #include "imaging/decode.h"
 #include "imaging/gain.h"
 #include "imaging/infer.h"
+#include "imaging/second_look.h"
 #include "imaging/segmenter.h"
 #include "imaging/simulate.h"
 #include "imaging/train_segmenter.h"
@@ -217,6 +218,49 @@ static void put_cell(nset_seg_maps *m, int row, int column, float score)
         }
     m->centre[row * SIDE + column] = score;
 }
+
+/* Of two masks in a field of photon noise the one over a real cell stays, the other goes with its reason. */
+START_TEST(what_is_no_more_than_noise_is_rejected)
+{
+    enum { S = 40, M = S * S, T = 60 };
+    static float image[M];
+    nset_accumulator a;
+    nset_masks *m = NULL, *rejected = NULL;
+    nset_seg_maps maps = { 0 };
+
+    ck_assert_int_eq(nset_accumulator_init(&a, S, S, NULL), NSET_OK);
+    for (int pass = 0; pass < 2; pass++) {
+        nset_random r = nset_random_stream(9, "photons", 0);
+        for (int t = 0; t < T; t++) {
+            for (int i = 0; i < M; i++) {
+                int y = i / S - 12, x = i % S - 12;
+                image[i] = (float)(100 + 10 * nset_random_normal(&r) + (y * y + x * x <= 16 ? 8 : 0));
+            }
+            if (pass == 0)
+                nset_accumulator_add_mean(&a, image);
+            else
+                ck_assert_int_eq(nset_accumulator_add(&a, image, NULL, NULL), NSET_OK);
+        }
+        if (pass == 0)
+            ck_assert_int_eq(nset_accumulator_settle(&a, 10, NULL), NSET_OK);
+    }
+    ck_assert_int_eq(nset_seg_maps_init(&maps, S, S, NULL), NSET_OK);
+    put_cell(&maps, 12, 12, .9f);
+    put_cell(&maps, 28, 28, .95f);
+    ck_assert_int_eq(nset_decode(&m, &rejected, &maps, 10, .5, NULL), NSET_OK);
+    ck_assert_uint_eq(m->n, 2);
+    ck_assert_int_eq(nset_second_look(m, rejected, &a, NULL), NSET_OK);
+    ck_assert_uint_eq(m->n, 1);
+    ck_assert_uint_eq(rejected->n, 1);
+    ck_assert_double_eq_tol(m->roi[0].row, 12, 1);
+    ck_assert_double_eq_tol(rejected->roi[0].row, 28, 1);
+    ck_assert_ptr_nonnull(strstr(rejected->roi[0].reason, "no more than noise"));
+    nset_masks_free(m);
+    nset_masks_free(rejected);
+    nset_seg_maps_fini(&maps);
+    nset_accumulator_fini(&a);
+}
+END_TEST
 
 START_TEST(touching_cells_are_two)
 {
@@ -424,6 +468,7 @@ int main(void)
     tcase_add_test(c, one_image_and_a_constant_set_have_no_activity);
     tcase_add_test(c, what_brightens_a_neighbourhood_goes_and_a_cell_stays);
     tcase_add_test(c, a_turned_image_gives_the_turned_answer);
+    tcase_add_test(c, what_is_no_more_than_noise_is_rejected);
     tcase_add_test(c, touching_cells_are_two);
     tcase_add_test(c, nothing_is_found_in_nothing);
     tcase_add_test(c, a_centre_without_votes_is_drawn_as_a_disk);
