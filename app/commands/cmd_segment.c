@@ -10,16 +10,20 @@
 #include "cli/models.h"
 #include "cli/progress.h"
 #include "commands/movie_options.h"
+#include "commands/segment_key.h"
+#include "commands/segment_tell.h"
 #include "imaging/given.h"
 #include "imaging/imagej_roi.h"
 #include "imaging/motion.h"
 #include "imaging/segmenter.h"
+#include "imaging/stage_files.h"
 #include "imaging/suite2p.h"
 #include "imaging/traces.h"
 #include "imaging/write.h"
 #include "imaging/write_nwb.h"
 #include "results/nwb_metadata.h"
 #include "results/run.h"
+#include "results/stages.h"
 
 typedef struct settings {
     nset_common common;
@@ -27,15 +31,21 @@ typedef struct settings {
     nset_movie_settings movie;
     double rate, diameter, threshold, reach, tau, rise;
     long bin;
-    bool overwrite, nwb;
+    bool overwrite, resume, nwb;
 } settings;
 
+#define GIVEN "option --diameter"
+#define ESTIMATED "estimated: where the network is surest"
 #define FIRST_GUESS 10. /* diameter of a cell, pixels */
 
 #define AT(field) offsetof(settings, field)
 static const opt_spec options[] = {
     { .name = "output", .letter = 'o', .type = OPT_TEXT, .at = AT(output), .unit = "DIR", .help = "result folder" },
     { .name = "overwrite", .type = OPT_FLAG, .at = AT(overwrite), .help = "replace an existing result folder" },
+    { .name = "resume",
+        .type = OPT_FLAG,
+        .at = AT(resume),
+        .help = "go on where a run of the same settings and input was cut off; the result does not depend on it" },
     { .name = "rate",
         .type = OPT_FLOAT,
         .at = AT(rate),
@@ -85,8 +95,8 @@ static const opt_spec options[] = {
         .type = OPT_CHOICE,
         .at = AT(motion),
         .fallback = "rigid",
-        .unit = "rigid|none",
-        .help = "how frames are registered" },
+        .unit = "none|rigid|blocks",
+        .help = "how frames are registered: not, as a whole, or in blocks of 128 pixels that move apart" },
     { .name = "reach",
         .type = OPT_FLOAT,
         .at = AT(reach),
@@ -134,19 +144,28 @@ typedef struct job {
     nset_motion motion;
     nset_workers *workers;
     nset_run_folder *folder;
+    nset_stages stages;
     json_t *found;    /* borrowed from the folder */
     json_t *metadata; /* for NWB, or NULL */
     double diameter;  /* of a cell in pixels */
 } job;
 
-static nset_status open_folder(job *j, const char *const *args, size_t n_args, json_t *origins, nset_error *err)
+/* j->folder stays NULL when the result is there already. */
+static nset_status open_folder(
+    job *j, const char *const *args, size_t n_args, json_t *origins, const char *model, nset_error *err)
 {
-    nset_status status = nset_run_folder_open(&j->folder, j->s->output, j->s->overwrite, err);
+    const char *given[2] = { j->s->rois, j->s->metadata };
+    char key[NSET_KEY];
+    nset_status status;
     json_t *json, *line, *inputs;
     size_t i;
 
-    if (status != NSET_OK)
+    if ((status = nset_segment_key(key, j->movie, args, n_args, given, 2, origins, model, err)) != NSET_OK ||
+        (status = nset_run_folder_resume(&j->folder, j->s->output, j->s->overwrite, key, j->s->resume, err)) !=
+            NSET_OK ||
+        !j->folder)
         return status;
+    j->stages.work = nset_run_folder_work(j->folder);
     json = nset_run_folder_json(j->folder);
     inputs = json_array();
     for (i = 0; i < n_args; i++) {
@@ -169,42 +188,30 @@ static nset_status open_folder(job *j, const char *const *args, size_t n_args, j
     return NSET_OK;
 }
 
-static nset_status keep_shifts(job *j, nset_error *err)
-{
-    double largest = 0;
-    size_t jumps = 0;
-
-    for (size_t t = 0; t < j->motion.n_frames; t++) {
-        jumps += !j->motion.valid[t];
-        largest = fmax(largest, hypot(j->motion.shift[t][0], j->motion.shift[t][1]) * j->motion.valid[t]);
-    }
-    json_object_set_new(j->found, "still", json_boolean(j->motion.still));
-    json_object_set_new(j->found, "largest_shift_px", json_real(largest));
-    json_object_set_new(j->found, "frames_left_out", json_integer((json_int_t)jumps));
-    if (j->motion.still)
-        nset_say("the movie is still: frames are not moved");
-    if (jumps)
-        nset_run_folder_warn(
-            j->folder, "%zu frames jump or show nothing to register: left out of the images (shifts.csv)", jumps);
-    return nset_shifts_write(&j->motion, j->folder, err);
-}
-
 static nset_status register_frames(job *j, nset_error *err)
 {
-    nset_movie *still = NULL;
+    nset_motion_options o = { .reach = j->s->reach, .blocks = !strcmp(j->s->motion, "blocks") };
+    nset_movie *moved = NULL;
     nset_status status;
 
     if (!strcmp(j->s->motion, "none"))
         return NSET_OK;
-    if ((status = nset_motion_estimate(&j->motion, j->movie, j->s->reach, j->workers, err)) != NSET_OK ||
-        (status = keep_shifts(j, err)) != NSET_OK)
+    j->motion =
+        (nset_motion){ .n_frames = (size_t)j->movie->n_frames, .height = j->movie->height, .width = j->movie->width };
+    if (!nset_stages_take(&j->stages, "motion", nset_motion_take, &j->motion) &&
+        ((status = nset_motion_estimate(&j->motion, j->movie, &o, j->workers, err)) != NSET_OK ||
+            (status = nset_stages_leave(&j->stages, "motion", nset_motion_put, &j->motion, err)) != NSET_OK))
         return status;
-    if (!j->motion.still) {
-        if ((status = nset_motion_open(&still, j->movie, &j->motion, err)) != NSET_OK)
+    nset_segment_tell_left_out(j->motion.left_out, j->movie->n_frames, j->folder, j->found);
+    nset_segment_tell_motion(&j->motion, j->folder, j->found);
+    if ((status = nset_shifts_write(&j->motion, j->folder, err)) != NSET_OK)
+        return status;
+    if (nset_motion_changes(&j->motion)) {
+        if ((status = nset_motion_open(&moved, j->movie, &j->motion, err)) != NSET_OK)
             return status;
-        j->movie = still;
+        j->movie = moved;
     }
-    nset_run_folder_stage(j->folder, "motion", 0);
+    nset_run_folder_stage(j->folder, "motion", nset_motion_bytes(&j->motion));
     return NSET_OK;
 }
 
@@ -232,7 +239,7 @@ static nset_status look(
         nset_images_fini(images);
         status = nset_segmenter_look(images, segmenter, j->movie, o, err);
     }
-    tell_diameter(j, o->images.diameter, given > 0 ? "option --diameter" : "estimated: where the network is surest");
+    tell_diameter(j, o->images.diameter, given > 0 ? GIVEN : ESTIMATED);
     return status;
 }
 
@@ -255,6 +262,10 @@ static nset_status find_masks(cells *c, job *j, const char *model, nset_error *e
 {
     nset_segmenter *segmenter = NULL;
     nset_segment_options o = { .images = { .bin = j->s->bin }, .threshold = j->s->threshold };
+    nset_found f = { .n_frames = (size_t)j->movie->n_frames,
+        .height = j->movie->height,
+        .width = j->movie->width,
+        .names = nset_segmenter_map_names() }; /* borrows */
     nset_images images = { 0 };
     nset_status status;
 
@@ -262,6 +273,12 @@ static nset_status find_masks(cells *c, job *j, const char *model, nset_error *e
         (status = register_frames(j, err)) != NSET_OK)
         goto done;
     o.images.valid = j->motion.valid;
+    if (nset_stages_take(&j->stages, "masks", nset_found_take, &f)) {
+        *c = (cells){ f.masks, f.rejected, f.summary, NULL };
+        tell_diameter(j, f.diameter, j->s->diameter > 0 ? GIVEN : ESTIMATED);
+        json_object_set_new(j->found, "rejected", json_integer((json_int_t)c->rejected->n));
+        goto done;
+    }
     if ((status = look(&images, j, segmenter, &o, err)) != NSET_OK)
         goto done;
     nset_run_folder_stage(j->folder, "images", nset_images_bytes(&images));
@@ -270,6 +287,11 @@ static nset_status find_masks(cells *c, job *j, const char *model, nset_error *e
         goto done;
     nset_run_folder_stage(j->folder, "segment", c->summary->n * c->summary->height * c->summary->width * sizeof(float));
     json_object_set_new(j->found, "rejected", json_integer((json_int_t)c->rejected->n));
+    f.masks = c->masks;
+    f.rejected = c->rejected;
+    f.summary = c->summary;
+    f.diameter = j->diameter;
+    status = nset_stages_leave(&j->stages, "masks", nset_found_put, &f, err);
 
 done:
     nset_segmenter_close(segmenter);
@@ -304,8 +326,7 @@ static nset_status take_masks(cells *c, job *j, nset_error *err)
         return status;
     o.valid = j->motion.valid;
     o.diameter = j->s->diameter > 0 ? j->s->diameter : size_of(c->masks);
-    tell_diameter(
-        j, o.diameter, j->s->diameter > 0 ? "option --diameter" : "the masks: of a disk as large as the mean");
+    tell_diameter(j, o.diameter, j->s->diameter > 0 ? GIVEN : "the masks: of a disk as large as the mean");
     if ((status = nset_images_make(&images, j->movie, &o, NULL, j->workers, err)) == NSET_OK) {
         nset_run_folder_stage(j->folder, "images", nset_images_bytes(&images));
         status = nset_given_summary(&c->summary, &images, err);
@@ -361,14 +382,19 @@ static nset_status work(job *j, const char *model, nset_error *err)
         .decay_s = j->s->tau,
         .rise_s = j->s->rise,
         .common_share = !strcmp(j->s->neuropil, "fixed") };
+    nset_traced t = { 0 };
     cells c = { 0 };
     nset_status status = j->s->rois ? take_masks(&c, j, err) : find_masks(&c, j, model, err);
 
     if (status != NSET_OK)
         goto done;
     json_object_set_new(j->found, "cells", json_integer((json_int_t)c.masks->n));
-    if ((status = nset_traces_make(&c.traces, j->movie, c.masks, &how, j->workers, err)) != NSET_OK)
+    t = (nset_traced){ .masks = c.masks, .n_frames = (size_t)j->movie->n_frames };
+    if (!nset_stages_take(&j->stages, "traces", nset_traced_take, &t) &&
+        ((status = nset_traces_make(&t.traces, j->movie, c.masks, &how, j->workers, err)) != NSET_OK ||
+            (status = nset_stages_leave(&j->stages, "traces", nset_traced_put, &t, err)) != NSET_OK))
         goto done;
+    c.traces = t.traces;
     nset_run_folder_stage(j->folder, "traces", 6 * c.masks->n * c.traces->n_frames * sizeof(float));
     if ((status = write_result(j, &c, err)) != NSET_OK)
         goto done;
@@ -425,7 +451,7 @@ static nset_status run(void *settings_, const char *const *args, size_t n_args, 
         (status = nset_movie_open(&j.movie, args, n_args, &in, err)) == NSET_OK &&
         (status = check_rate(&j, err)) == NSET_OK &&
         (status = nset_workers_create(&j.workers, (size_t)s->common.threads, err)) == NSET_OK &&
-        (status = open_folder(&j, args, n_args, origins, err)) == NSET_OK &&
+        (status = open_folder(&j, args, n_args, origins, s->rois ? NULL : model, err)) == NSET_OK && j.folder &&
         (status = work(&j, model, err)) == NSET_OK) {
         tell_poor_frames(&j);
         status = nset_run_folder_commit(j.folder, err);

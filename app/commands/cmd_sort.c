@@ -218,7 +218,7 @@ static nset_status run(void *settings, const char *const *args, size_t n_args, j
     nset_run_folder *folder = NULL;
     nset_recording *r = NULL, *good = NULL;
     nset_workers *workers = NULL;
-    char model[4096], key[NSET_SORT_KEY];
+    char model[4096], key[NSET_KEY];
     json_t *json, *line, *metadata = NULL;
     nset_status status;
     size_t i;

@@ -5,14 +5,12 @@
 #include <jansson.h>
 #include <neuroset/error.h>
 #include "ephys/recording.h"
+#include "results/key.h"
 
-enum { NSET_SORT_KEY = 33 };
-
-/* key := hash, in hexadecimal, of the program (version and file), the model's file, the settings (origins, without
- * those that never change a result: threads, memory, device and what is told), the metadata (NULL: none), and the
- * recording: each file's name, size, time and ends, facts, places, gaps and samples here and there. Errors:
- * NSET_ERR_NOMEM, those of reading. */
-nset_status nset_sort_key(char key[NSET_SORT_KEY], const nset_recording *r, const char *const *args, size_t n_args,
+/* key := hash of program, model, arguments and settings (results/key.h), the metadata (NULL: none), and the recording:
+ * each file's name, size, time and ends, facts, places, gaps and samples here and there. Errors: NSET_ERR_NOMEM, those
+ * of reading. */
+nset_status nset_sort_key(char key[NSET_KEY], const nset_recording *r, const char *const *args, size_t n_args,
     const json_t *origins, const json_t *metadata, const char *model, nset_error *err);
 
 #endif

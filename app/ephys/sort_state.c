@@ -1,17 +1,13 @@
 #include "ephys/sort_state.h"
 
-#include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 #include <neuroset/memory.h>
 
 #include "ephys/shift.h"
+#include "results/state.h"
 
 enum { MOST_FACTS = 1 << 26 };
 
@@ -36,26 +32,13 @@ static const char kind[16] = "neuroset sort 1";
 
 /* ---- writing ---- */
 
-typedef struct sink {
-    FILE *f;
-    XXH3_state_t *hash;
-} sink;
-
-static void put(sink *to, const void *bytes, size_t n)
-{
-    if (n == 0)
-        return;
-    fwrite(bytes, 1, n, to->f); /* that it failed is seen when the file is committed */
-    XXH3_128bits_update(to->hash, bytes, n);
-}
-
-static void put_trains(sink *to, const nset_trains *t)
+static void put_trains(nset_state_out *to, const nset_trains *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         const nset_train *k = &t->train[i];
         train_row row = { .n = k->n, .home = k->home, .unit = k->unit, .count = k->count, .least = k->least };
-        put(to, &row, sizeof row);
-        put(to, k->sample, k->n * sizeof *k->sample);
+        nset_state_put(to, &row, sizeof row);
+        nset_state_put(to, k->sample, k->n * sizeof *k->sample);
     }
 }
 
@@ -71,29 +54,28 @@ static bool is_zero(const float *w, size_t length, size_t stride)
 }
 
 /* The channels of each template that are not zero: number, then samples. column (length) is room. */
-static void put_templates(sink *to, const nset_templates *t, float *column)
+static void put_templates(nset_state_out *to, const nset_templates *t, float *column)
 {
     for (size_t i = 0; i < t->n; i++) {
         const float *w = t->data + i * t->length * t->n_channels;
         template_row row = { .home = t->home[i], .unit = t->unit[i], .norm = t->norm[i], .least = t->least[i] };
         for (size_t c = 0; c < t->n_channels; c++)
             row.n_channels += !is_zero(w + c, t->length, t->n_channels);
-        put(to, &row, sizeof row);
+        nset_state_put(to, &row, sizeof row);
         for (uint64_t c = 0; c < t->n_channels; c++) {
             if (is_zero(w + c, t->length, t->n_channels))
                 continue;
             for (size_t s = 0; s < t->length; s++)
                 column[s] = w[s * t->n_channels + c];
-            put(to, &c, sizeof c);
-            put(to, column, t->length * sizeof *column);
+            nset_state_put(to, &c, sizeof c);
+            nset_state_put(to, column, t->length * sizeof *column);
         }
     }
 }
 
-static void put_all(sink *to, const nset_sort_state *s, const char *facts, float *column)
+static void put_all(nset_state_out *to, const nset_sort_state *s, const char *facts, float *column)
 {
     const nset_templates *t = s->templates;
-    XXH128_canonical_t sum;
     head h = { .match_size = sizeof *s->matches->match,
         .n_trains = s->trains->n,
         .n_units = s->trains->n_units,
@@ -105,47 +87,25 @@ static void put_all(sink *to, const nset_sort_state *s, const char *facts, float
         .n_facts = strlen(facts) };
 
     memcpy(h.kind, kind, sizeof kind);
-    XXH3_128bits_reset(to->hash);
-    put(to, &h, sizeof h);
+    nset_state_put(to, &h, sizeof h);
     put_trains(to, s->trains);
     put_templates(to, t, column);
-    put(to, s->matches->match, s->matches->n * sizeof *s->matches->match);
-    put(to, facts, h.n_facts);
-    XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(to->hash));
-    fwrite(&sum, 1, sizeof sum, to->f);
+    nset_state_put(to, s->matches->match, s->matches->n * sizeof *s->matches->match);
+    nset_state_put(to, facts, h.n_facts);
 }
 
-/* Not synced to the disk, which takes longer than a step may: what a power cut spoils, the sum tells. */
 nset_status nset_sort_state_write(const char *path, const nset_sort_state *s, nset_error *err)
 {
-    size_t n = strlen(path) + sizeof ".tmp";
-    char *facts = json_dumps(s->facts, JSON_COMPACT | JSON_REAL_PRECISION(17)), *part = nset_calloc(n, 1);
+    char *facts = json_dumps(s->facts, JSON_COMPACT | JSON_REAL_PRECISION(17));
     float *column = nset_calloc(s->templates->length, sizeof *column);
-    sink to = { .hash = XXH3_createState() };
-    nset_status status = NSET_OK;
-    bool bad;
+    nset_state_out *to = NULL;
+    nset_status status = facts && column ? nset_state_create(&to, path, err) : nset_fail_oom(err, 1, 4096);
 
-    if (!facts || !part || !column || !to.hash) {
-        status = nset_fail_oom(err, n, 1);
-        goto done;
+    if (status == NSET_OK) {
+        put_all(to, s, facts, column);
+        status = nset_state_commit(to, err);
     }
-    snprintf(part, n, "%s.tmp", path);
-    if (!(to.f = fopen(part, "wb"))) {
-        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", part, strerror(errno));
-        goto done;
-    }
-    put_all(&to, s, facts, column);
-    bad = ferror(to.f);
-    bad = fclose(to.f) || bad;
-    if (bad || rename(part, path)) {
-        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
-        unlink(part);
-    }
-
-done:
-    XXH3_freeState(to.hash);
     nset_free(column);
-    nset_free(part);
     free(facts);
     return status;
 }
@@ -153,58 +113,24 @@ done:
 /* ---- reading ---- */
 
 typedef struct well {
-    FILE *f;
-    uint64_t left; /* bytes before the sum */
-    const char *path;
+    nset_state_in *in;
     const nset_sort_frame *frame;
     head h;
 } well;
 
 static nset_status damaged(const well *from, nset_error *err)
 {
-    return nset_fail(err, NSET_ERR_FORMAT, "%s: damaged, or of another recording", from->path);
+    return nset_state_damaged(from->in, err);
 }
 
 static nset_status take(well *from, void *bytes, size_t n, nset_error *err)
 {
-    if (n > from->left || (n && fread(bytes, 1, n, from->f) != n))
-        return damaged(from, err);
-    from->left -= n;
-    return NSET_OK;
+    return nset_state_take(from->in, bytes, n, err);
 }
 
-/* Is the sum at the end of the file, of the system's size, that of what stands before? Asked first: a false count would
- * take much memory. */
-static nset_status check_sum(well *from, off_t size, nset_error *err)
-{
-    XXH3_state_t *hash = XXH3_createState();
-    XXH128_canonical_t sum, found;
-    unsigned char block[16384];
-    nset_status status = NSET_OK;
-
-    if (!hash)
-        return nset_fail_oom(err, 1, 512);
-    XXH3_128bits_reset(hash);
-    from->left = size < (off_t)sizeof sum ? 0 : (uint64_t)size - sizeof sum;
-    for (uint64_t left = from->left; left > 0 && status == NSET_OK;) {
-        size_t n = left < sizeof block ? (size_t)left : sizeof block;
-        if (fread(block, 1, n, from->f) != n)
-            status = damaged(from, err);
-        XXH3_128bits_update(hash, block, n);
-        left -= n;
-    }
-    XXH128_canonicalFromHash(&found, XXH3_128bits_digest(hash));
-    XXH3_freeState(hash);
-    if (status != NSET_OK || fread(&sum, 1, sizeof sum, from->f) != sizeof sum || memcmp(&sum, &found, sizeof sum))
-        return damaged(from, err);
-    rewind(from->f);
-    return NSET_OK;
-}
-
-/* May n things of size bytes still come? */
 static bool may_come(const well *from, uint64_t n, size_t size)
 {
-    return n <= from->left / size;
+    return nset_state_may_come(from->in, n, size);
 }
 
 /* Spikes lie in the recording, give or take a second by which templates were moved. */
@@ -316,7 +242,7 @@ static nset_status take_facts(well *from, json_t **facts, nset_error *err)
     char *text;
     nset_status status;
 
-    if (from->left != n)
+    if (nset_state_left(from->in) != n)
         return damaged(from, err);
     if (!(text = nset_calloc(n + 1, 1)))
         return nset_fail_oom(err, n + 1, 1);
@@ -357,14 +283,11 @@ static nset_status take_all(well *from, nset_sort_state *s, json_t **facts, nset
 
 nset_status nset_sort_state_read(const char *path, const nset_sort_frame *frame, nset_sort_state *s, nset_error *err)
 {
-    well from = { .path = path, .frame = frame, .f = fopen(path, "rb") };
+    well from = { .frame = frame };
     json_t *facts = NULL;
-    nset_status status;
-    struct stat size;
+    nset_status status = nset_state_open(&from.in, path, err);
 
-    if (!from.f || fstat(fileno(from.f), &size) || !S_ISREG(size.st_mode))
-        status = nset_fail(err, NSET_ERR_IO, "%s: cannot be read: %s", path, strerror(from.f ? EINVAL : errno));
-    else if ((status = check_sum(&from, size.st_size, err)) == NSET_OK)
+    if (status == NSET_OK)
         status = take_all(&from, s, &facts, err);
     if (status == NSET_OK) {
         json_object_update(s->facts, facts);
@@ -374,7 +297,6 @@ nset_status nset_sort_state_read(const char *path, const nset_sort_frame *frame,
         nset_matches_fini(s->matches);
     }
     json_decref(facts);
-    if (from.f)
-        fclose(from.f);
+    nset_state_close(from.in);
     return status;
 }

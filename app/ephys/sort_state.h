@@ -1,7 +1,7 @@
 /* What a stage of sorting leaves, as a file: from it the next stage goes on as if there had been no pause.
  *
- * The bytes of the machine, since the file is read where it was written: a mark of its kind, counts, trains, templates
- * (the channels that are not zero), matches, the facts as JSON, and an XXH3-128 of all before. Written in one step.
+ * A mark of its kind, counts, trains, templates (the channels that are not zero), matches and the facts as JSON, in a
+ * file of results/state.h.
  */
 #ifndef NSET_EPHYS_SORT_STATE_H
 #define NSET_EPHYS_SORT_STATE_H

@@ -28,8 +28,15 @@ typedef struct nset_pixels {
     void (*sum_up)(int64_t *sum, const int32_t *z, size_t n);
     void (*sum_products)(int64_t *sum, const int32_t *a, const int32_t *b, size_t n);
     void (*keep_larger)(int32_t *largest, const int32_t *z, size_t n);
-    /* to := between a and b, fy of the way, each row read fx of a pixel to the right: a, b (n + 1) */
-    void (*between)(float *to, const float *a, const float *b, float fy, float fx, size_t n);
+    /* to := bilinear between the pixel of row a, the next, and those of row b below: fy, fx of the way. a, b (n + 1) */
+    void (*blend)(float *to, const float *a, const float *b, const float *fy, const float *fx, size_t n);
+    /* Of places y, x of a height x width image, brought inside: at := first of the four pixels around (row-major), fy
+     * and fx := by how much of the way to the next ones. Sides of 2 or more, fewer than 2^31 pixels. */
+    void (*places)(
+        int32_t *at, float *fy, float *fx, const float *y, const float *x, size_t n, size_t height, size_t width);
+    /* to := fill where y, x lie outside of the image. */
+    void (*fill_outside)(
+        float *to, const float *fill, const float *y, const float *x, size_t n, size_t height, size_t width);
 } nset_pixels;
 
 /* The row of the instruction set in use (neuroset/device.h). */

@@ -126,11 +126,43 @@ static void keep_larger(int32_t *restrict largest, const int32_t *restrict z, si
         largest[i] = z[i] > largest[i] ? z[i] : largest[i];
 }
 
-static void between(float *restrict to, const float *a, const float *b, float fy, float fx, size_t n)
+static void blend(float *restrict to, const float *a, const float *b, const float *fy, const float *fx, size_t n)
 {
+    for (size_t i = 0; i < n; i++) {
+        float top = a[i] + (a[i + 1] - a[i]) * fx[i], bottom = b[i] + (b[i + 1] - b[i]) * fx[i];
+        to[i] = top + (bottom - top) * fy[i];
+    }
+}
+
+static void places(int32_t *restrict at, float *restrict fy, float *restrict fx, const float *restrict y,
+    const float *restrict x, size_t n, size_t height, size_t width)
+{
+    float bottom = (float)(height - 1), right = (float)(width - 1);
+    int32_t h = (int32_t)height, w = (int32_t)width;
+
+    for (size_t i = 0; i < n; i++) {
+        float a = y[i] > 0 ? y[i] : 0, b = x[i] > 0 ? x[i] : 0;
+        int32_t p, q;
+        a = a < bottom ? a : bottom;
+        b = b < right ? b : right;
+        p = (int32_t)a;
+        q = (int32_t)b;
+        p = p < h - 2 ? p : h - 2;
+        q = q < w - 2 ? q : w - 2;
+        at[i] = p * w + q;
+        fy[i] = a - (float)p;
+        fx[i] = b - (float)q;
+    }
+}
+
+static void fill_outside(float *restrict to, const float *restrict fill, const float *restrict y,
+    const float *restrict x, size_t n, size_t height, size_t width)
+{
+    float bottom = (float)(height - 1), right = (float)(width - 1);
+
     for (size_t i = 0; i < n; i++)
-        to[i] = (a[i] * (1 - fx) + a[i + 1] * fx) * (1 - fy) + (b[i] * (1 - fx) + b[i + 1] * fx) * fy;
+        to[i] = y[i] >= 0 && x[i] >= 0 && y[i] <= bottom && x[i] <= right ? to[i] : fill[i];
 }
 
 const nset_pixels PIXELS_TABLE = { box, weigh_rows, transpose, add, scale, to_grid, sum_up_scaled, sum_up, sum_products,
-    keep_larger, between };
+    keep_larger, blend, places, fill_outside };

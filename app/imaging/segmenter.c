@@ -188,10 +188,16 @@ static nset_status apply_scaled(
     return status;
 }
 
+const char *const *nset_segmenter_map_names(void)
+{
+    static const char *const names[NSET_N_MAPS + 2] = { "mean", "brightest", "correlation", "covariance", "deviation",
+        "peak", "probability", NULL };
+
+    return names;
+}
+
 static nset_status make_summary(nset_maps **out, const look *p, nset_error *err)
 {
-    static const char *const names[NSET_N_MAPS + 1] = { "mean", "brightest", "correlation", "covariance", "deviation",
-        "peak", "probability" };
     size_t n = p->height * p->width;
     nset_maps *m = nset_calloc(1, sizeof *m);
 
@@ -202,7 +208,7 @@ static nset_status make_summary(nset_maps **out, const look *p, nset_error *err)
     m->n = NSET_N_MAPS + 1;
     m->height = p->height;
     m->width = p->width;
-    m->names = names;
+    m->names = nset_segmenter_map_names();
     nset_accumulator_maps(&p->images->sums, m->data);
     *out = m;
     return NSET_OK;

@@ -36,6 +36,10 @@ nset_status nset_segmenter_diameter(double *diameter, nset_segmenter *s, const n
 
 /* The weights of the whole network from a model's file, and its threshold. Errors: NSET_ERR_IO, NSET_ERR_FORMAT. */
 nset_status nset_segmenter_weights(nset_net *whole, double *threshold, const char *model_path, nset_error *err);
+
+/* Names of the maps of a summary, NULL after the last. Static. */
+const char *const *nset_segmenter_map_names(void);
+
 /* rho or phi with the weights of the whole network. */
 nset_status nset_segnet_part_of(nset_net **out, const nset_net *whole, nset_seg_part part, nset_error *err);
 

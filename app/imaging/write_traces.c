@@ -96,6 +96,6 @@ nset_status nset_shifts_write(const nset_motion *motion, nset_run_folder *folder
     fputs("frame,rows,columns,kept\n", nset_atomic_stream(file));
     for (size_t t = 0; t < motion->n_frames; t++)
         fprintf(nset_atomic_stream(file), "%zu,%.3f,%.3f,%d\n", t, motion->shift[t][0], motion->shift[t][1],
-            motion->valid[t]);
+            motion->left_out[t] == NSET_LEFT_NOT);
     return nset_atomic_commit(file, err);
 }

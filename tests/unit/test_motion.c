@@ -15,6 +15,9 @@ typedef struct scene {
     nset_movie base;
     double shift[T][2];
     double noise;
+    nset_motion_options options;
+    bool no_blobs;
+    int empty; /* frame + 1 that is 5 all over */
 } scene;
 
 static double uniform(uint32_t key)
@@ -32,7 +35,9 @@ static nset_status read_scene(nset_movie *self, float *frame, int64_t t, nset_er
     (void)err;
     for (uint32_t i = 0; i < H * W; i++)
         frame[i] = (float)(100 + s->noise * (uniform(i + (uint32_t)t * H * W + 7) - .5));
-    for (uint32_t b = 0; b < N_BLOBS; b++) {
+    for (int i = 0; i < H * W && s->empty == t + 1; i++)
+        frame[i] = 5;
+    for (uint32_t b = 0; b < N_BLOBS && !s->no_blobs && s->empty != t + 1; b++) {
         double y = H * uniform(3 * b + 1) + s->shift[t][0], x = W * uniform(3 * b + 2) + s->shift[t][1];
         for (int i = 0; i < H; i++)
             for (int j = 0; j < W; j++)
@@ -49,7 +54,12 @@ static void close_nothing(nset_movie *self)
 
 static scene make_scene(double noise)
 {
-    return (scene){ .base = { .n_frames = T, .height = H, .width = W, .read = read_scene, .close = close_nothing },
+    return (scene){ .base = { .n_frames = T,
+                        .height = H,
+                        .width = W,
+                        .read = read_scene,
+                        .close = close_nothing,
+                        .concurrent = true },
         .noise = noise };
 }
 
@@ -60,7 +70,7 @@ static nset_motion estimate(scene *s, size_t threads)
     nset_error err = { 0 };
 
     ck_assert_int_eq(nset_workers_create(&workers, threads, NULL), NSET_OK);
-    ck_assert_msg(nset_motion_estimate(&m, &s->base, 0, workers, &err) == NSET_OK, "%s", err.text);
+    ck_assert_msg(nset_motion_estimate(&m, &s->base, &s->options, workers, &err) == NSET_OK, "%s", err.text);
     nset_workers_free(workers);
     return m;
 }
@@ -97,7 +107,7 @@ START_TEST(known_shifts_are_found_below_a_pixel)
     ck_assert(!m.still);
     ck_assert_double_lt(worst(&m, &s, -1), .25);
     for (int t = 0; t < T; t++)
-        ck_assert_int_eq(m.valid[t], 1);
+        ck_assert_int_eq(m.left_out[t], NSET_LEFT_NOT);
     nset_motion_fini(&m);
 }
 END_TEST
@@ -111,7 +121,7 @@ START_TEST(threads_do_not_change_a_bit)
     one = estimate(&s, 1);
     three = estimate(&s, 3);
     ck_assert_mem_eq(one.shift, three.shift, T * sizeof *one.shift);
-    ck_assert_mem_eq(one.valid, three.valid, T);
+    ck_assert_mem_eq(one.left_out, three.left_out, T);
     nset_motion_fini(&one);
     nset_motion_fini(&three);
 }
@@ -124,7 +134,7 @@ START_TEST(a_still_movie_is_left_alone)
 
     ck_assert(m.still);
     for (int t = 0; t < T; t++)
-        ck_assert(m.shift[t][0] == 0 && m.shift[t][1] == 0 && m.valid[t]);
+        ck_assert(m.shift[t][0] == 0 && m.shift[t][1] == 0 && m.left_out[t] == NSET_LEFT_NOT);
     nset_motion_fini(&m);
 }
 END_TEST
@@ -139,7 +149,7 @@ START_TEST(a_jump_is_named_and_harms_no_other_frame)
     s.shift[31][1] = -35;
     m = estimate(&s, 1);
     for (int t = 0; t < T; t++)
-        ck_assert_msg(m.valid[t] == (t != 31), "frame %d", t);
+        ck_assert_msg(m.left_out[t] == (t == 31 ? NSET_LEFT_JUMP : NSET_LEFT_NOT), "frame %d", t);
     ck_assert_double_lt(worst(&m, &s, 31), .25);
     nset_motion_fini(&m);
 }
@@ -172,6 +182,197 @@ START_TEST(corrected_frames_lie_on_each_other)
 }
 END_TEST
 
+/* ---- a field that bends ---- */
+
+enum { BENT_H = 200, BENT_W = 210, BENT_T = 40, BENT_BLOBS = 220, MOVED = 7 };
+
+typedef struct bent {
+    nset_movie base;
+    int order[BENT_T];
+    int line_offset;
+} bent;
+
+/* How far what rests at (y, x) has moved in frame t: the whole, and up to two pixels that differ over the field. */
+static void bend(double to[2], int t, double y, double x)
+{
+    double a = 1.4 * sin(t * .9), b = 1.4 * cos(t * 1.3);
+
+    to[0] = 2 * sin(t * .37) + a * sin(3.14159 * y / BENT_H) + b * (x / BENT_W - .5);
+    to[1] = 1.5 * cos(t * .53) + b * cos(3.14159 * x / BENT_W);
+}
+
+static nset_status read_bent(nset_movie *self, float *frame, int64_t index, nset_error *err)
+{
+    bent *s = (bent *)self;
+    int t = s->order[index];
+
+    (void)err;
+    for (uint32_t i = 0; i < BENT_H * BENT_W; i++)
+        frame[i] = (float)(100 + 30 * (uniform(i + (uint32_t)t * BENT_H * BENT_W + 7) - .5));
+    for (uint32_t b = 0; b < BENT_BLOBS; b++) {
+        double y = BENT_H * uniform(3 * b + 1), x = BENT_W * uniform(3 * b + 2), by[2];
+        bend(by, t, y, x);
+        y += by[0];
+        x += by[1];
+        for (int i = (int)fmax(0, y - 7); i < BENT_H && i < y + 7; i++)
+            for (int j = (int)fmax(0, x - 7); j < BENT_W && j < x + 7; j++) {
+                double c = j - (i & 1 ? s->line_offset : 0); /* odd rows lie to the right */
+                frame[i * BENT_W + j] += (float)(60 * exp(-((i - y) * (i - y) + (c - x) * (c - x)) / 6));
+            }
+    }
+    return NSET_OK;
+}
+
+static bent make_bent(void)
+{
+    bent s = { .base = { .n_frames = BENT_T,
+                   .height = BENT_H,
+                   .width = BENT_W,
+                   .read = read_bent,
+                   .close = close_nothing,
+                   .concurrent = true } };
+
+    for (int t = 0; t < BENT_T; t++)
+        s.order[t] = t;
+    return s;
+}
+
+static nset_motion estimate_bent(bent *s, size_t threads)
+{
+    nset_motion_options o = { .blocks = true };
+    nset_workers *workers = NULL;
+    nset_motion m;
+
+    ck_assert_int_eq(nset_workers_create(&workers, threads, NULL), NSET_OK);
+    ck_assert_int_eq(nset_motion_estimate(&m, &s->base, &o, workers, NULL), NSET_OK);
+    nset_workers_free(workers);
+    return m;
+}
+
+/* Root mean square distance from the truth at the blocks' middles; each block's mean is the reference's own place. */
+static double block_error(const nset_motion *m)
+{
+    double square = 0, count = 0;
+
+    for (size_t k = 0; k < m->rows * m->columns; k++)
+        for (int c = 0; c < 2; c++) {
+            double error[BENT_T], mean = 0, truth[2];
+            for (int t = 0; t < BENT_T; t++) {
+                bend(truth, t, m->row[k / m->columns], m->column[k % m->columns]);
+                error[t] = (double)m->block[((size_t)t * m->rows * m->columns + k) * 2 + (size_t)c] - truth[c];
+                mean += error[t] / BENT_T;
+            }
+            for (int t = 0; t < BENT_T; t++) {
+                square += (error[t] - mean) * (error[t] - mean);
+                count++;
+            }
+        }
+    return sqrt(square / count);
+}
+
+START_TEST(blocks_follow_a_field_that_bends)
+{
+    bent s = make_bent();
+    nset_motion m = estimate_bent(&s, 2);
+
+    ck_assert(!m.still && m.rows > 1 && m.columns > 1);
+    ck_assert_double_lt(block_error(&m), .2);
+    ck_assert_double_gt(m.quality.correlation_after, m.quality.correlation_before);
+    ck_assert_double_gt(m.quality.crispness_after, m.quality.crispness_before);
+    ck_assert_double_lt(m.quality.residual_px, .2);
+    nset_motion_fini(&m);
+}
+END_TEST
+
+START_TEST(frames_in_another_order_have_the_same_shifts)
+{
+    bent s = make_bent(), mixed = make_bent();
+    nset_motion a, b;
+    size_t n;
+
+    for (int t = 0; t < BENT_T; t++)
+        mixed.order[t] = t * MOVED % BENT_T; /* 7 and 40 have no common factor */
+    a = estimate_bent(&s, 1);
+    b = estimate_bent(&mixed, 3);
+    n = a.rows * a.columns * 2;
+    ck_assert_uint_eq(n, b.rows * b.columns * 2);
+    for (size_t t = 0; t < BENT_T; t++) {
+        ck_assert_mem_eq(a.shift[mixed.order[t]], b.shift[t], sizeof *b.shift);
+        ck_assert_mem_eq(a.block + n * (size_t)mixed.order[t], b.block + n * t, n * sizeof *b.block);
+    }
+    ck_assert_mem_eq(a.fill, b.fill, BENT_H * BENT_W * sizeof *a.fill);
+    ck_assert(a.quality.residual_px == b.quality.residual_px);
+    nset_motion_fini(&a);
+    nset_motion_fini(&b);
+}
+END_TEST
+
+START_TEST(odd_rows_that_lie_beside_are_put_right)
+{
+    static const int offsets[] = { 0, 3, -2 };
+    bent s = make_bent();
+    nset_motion m;
+
+    s.line_offset = offsets[_i];
+    m = estimate_bent(&s, 2);
+    ck_assert_int_eq(m.line_offset, offsets[_i]);
+    ck_assert_double_lt(block_error(&m), .25);
+    nset_motion_fini(&m);
+}
+END_TEST
+
+/* Frames of noise have nothing in common: they stay where they are. */
+START_TEST(noise_is_not_registered)
+{
+    scene s = make_scene(20);
+    nset_motion m;
+
+    s.no_blobs = true;
+    m = estimate(&s, 2);
+    ck_assert(m.still);
+    ck_assert_int_eq(m.line_offset, 0);
+    for (int t = 0; t < T; t++)
+        ck_assert_int_eq(m.left_out[t], NSET_LEFT_NOT);
+    nset_motion_fini(&m);
+}
+END_TEST
+
+/* A frame that is one number all over is left out, whatever the number. */
+START_TEST(an_empty_frame_is_named)
+{
+    scene s = make_scene(20);
+    nset_motion m;
+
+    drift(&s);
+    s.empty = 11;
+    m = estimate(&s, 2);
+    for (int t = 0; t < T; t++)
+        ck_assert_int_eq(m.left_out[t], t == 10 ? NSET_LEFT_EMPTY : NSET_LEFT_NOT);
+    ck_assert_double_lt(worst(&m, &s, 10), .25);
+    nset_motion_fini(&m);
+}
+END_TEST
+
+/* What moves in from outside is the mean of the frames, not a smear of the edge. */
+START_TEST(edges_are_filled_with_the_mean)
+{
+    nset_motion m = { .n_frames = 1, .height = 4, .width = 5 };
+    double shift[1][2] = { { -1, 2 } };
+    float fill[20], frame[20], to[20];
+
+    for (int i = 0; i < 20; i++) {
+        frame[i] = (float)i;
+        fill[i] = 100;
+    }
+    m.shift = shift;
+    m.fill = fill;
+    nset_motion_apply(&m, to, frame, 0, NULL);
+    for (int y = 0; y < 4; y++)
+        for (int x = 0; x < 5; x++)
+            ck_assert(to[y * 5 + x] == (y < 1 || x > 2 ? 100 : (float)((y - 1) * 5 + x + 2)));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("motion");
@@ -184,6 +385,12 @@ int main(void)
     tcase_add_test(c, a_still_movie_is_left_alone);
     tcase_add_test(c, a_jump_is_named_and_harms_no_other_frame);
     tcase_add_test(c, corrected_frames_lie_on_each_other);
+    tcase_add_test(c, blocks_follow_a_field_that_bends);
+    tcase_add_test(c, frames_in_another_order_have_the_same_shifts);
+    tcase_add_loop_test(c, odd_rows_that_lie_beside_are_put_right, 0, 3);
+    tcase_add_test(c, noise_is_not_registered);
+    tcase_add_test(c, an_empty_frame_is_named);
+    tcase_add_test(c, edges_are_filled_with_the_mean);
     suite_add_tcase(s, c);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
