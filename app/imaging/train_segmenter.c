@@ -153,6 +153,7 @@ static nset_status add_movie(trainer *t, nset_error *err)
 {
     const nset_train_segmenter_options *o = t->o;
     nset_movie *movie = NULL, *still = NULL;
+    const nset_motion_options rigid = { 0 };
     nset_motion motion = { 0 };
     nset_net *phi = NULL;
     double others = 0;
@@ -161,7 +162,7 @@ static nset_status add_movie(trainer *t, nset_error *err)
     for (size_t i = 0; i < t->fields.n; i++)
         others += t->fields.field[i].weight;
     if ((status = nset_movie_open(&movie, o->movie, o->n_movie, &o->movie_options, err)) != NSET_OK ||
-        (status = nset_motion_estimate(&motion, movie, 0, t->workers, err)) != NSET_OK ||
+        (status = nset_motion_estimate(&motion, movie, &rigid, t->workers, err)) != NSET_OK ||
         (status = nset_motion_open(&still, movie, &motion, err)) != NSET_OK)
         goto done;
     movie = NULL; /* still owns it */
