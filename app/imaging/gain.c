@@ -28,11 +28,18 @@ nset_status nset_gain_init(
     g->mean = nset_calloc(n, sizeof *g->mean);
     g->weight = nset_calloc(n, sizeof *g->weight);
     g->energy = nset_calloc(g->rows * g->columns, sizeof *g->energy);
+    g->node = nset_calloc(width, sizeof *g->node);
+    g->past = nset_calloc(width, sizeof *g->past);
     room = nset_calloc(n, sizeof *room);
-    if (!g->mean || !g->weight || !g->energy || !room) {
+    if (!g->mean || !g->weight || !g->energy || !g->node || !g->past || !room) {
         nset_free(room);
         nset_gain_fini(g);
         return nset_fail_oom(err, n, sizeof *room);
+    }
+    for (size_t x = 0; x < width; x++) { /* nodes stand in the middle of their squares */
+        double u = fmin(fmax(((double)x + .5) / (double)step - .5, 0), (double)(g->columns - 1));
+        g->node[x] = (size_t)u;
+        g->past[x] = (float)(u - floor(u));
     }
     memcpy(g->mean, mean, n * sizeof *mean);
     memcpy(room, mean, n * sizeof *mean);
@@ -56,36 +63,38 @@ void nset_gain_fini(nset_gain *g)
     nset_free(g->mean);
     nset_free(g->weight);
     nset_free(g->energy);
+    nset_free(g->node);
+    nset_free(g->past);
     *g = (nset_gain){ 0 };
 }
 
 size_t nset_gain_room(const nset_gain *g)
 {
-    return 4 * g->rows * g->columns + 2 * g->width;
+    return 4 * g->rows * g->columns + g->columns + 1 + 2 * g->width;
 }
 
-/* row (width) := the grid between its nodes at row y. Nodes stand in the middle of their squares. */
-static void row_of_grid(float *row, const nset_gain *g, const float *grid, size_t y)
+/* row (width) := the grid between its nodes at row y. line: columns + 1 numbers. */
+static void row_of_grid(float *row, const nset_gain *g, const float *grid, size_t y, float *line)
 {
     size_t last = g->rows - 1;
     double v = fmin(fmax(((double)y + .5) / (double)g->step - .5, 0), (double)last);
-    size_t r = (size_t)v, below = r < last ? r + 1 : r;
+    size_t r = (size_t)v;
     float share = (float)(v - (double)r);
-    const float *a = grid + r * g->columns, *b = grid + below * g->columns;
+    const float *a = grid + r * g->columns, *b = grid + (r < last ? r + 1 : r) * g->columns;
 
+    for (size_t c = 0; c < g->columns; c++)
+        line[c] = a[c] + share * (b[c] - a[c]);
+    line[g->columns] = line[g->columns - 1];
     for (size_t x = 0; x < g->width; x++) {
-        double u = fmin(fmax(((double)x + .5) / (double)g->step - .5, 0), (double)(g->columns - 1));
-        size_t c = (size_t)u, right = c + 1 < g->columns ? c + 1 : c;
-        float t = (float)(u - (double)c), left_value = a[c] + share * (b[c] - a[c]),
-              right_value = a[right] + share * (b[right] - a[right]);
-        row[x] = left_value + t * (right_value - left_value);
+        const float *left = line + g->node[x];
+        row[x] = left[0] + g->past[x] * (left[1] - left[0]);
     }
 }
 
 /* Sums over the squares of the grid: weighted residuals of band - factor mean, clipped to limit, and their squares.
  * limit NULL: nothing is clipped. */
 static void regress(const nset_gain *g, float *slope, float *square, const float *band, const float *factor,
-    const float *limit, float *row)
+    const float *limit, float *row, float *line)
 {
     size_t w = g->width;
 
@@ -94,9 +103,9 @@ static void regress(const nset_gain *g, float *slope, float *square, const float
     for (size_t y = 0; y < g->height; y++) {
         const float *x = band + y * w, *mean = g->mean + y * w, *weight = g->weight + y * w;
         float *to = slope + y / g->step * g->columns, *to2 = square + y / g->step * g->columns;
-        row_of_grid(row, g, factor, y);
+        row_of_grid(row, g, factor, y, line);
         if (limit)
-            row_of_grid(row + w, g, limit, y);
+            row_of_grid(row + w, g, limit, y, line);
         for (size_t i = 0; i < w; i++) {
             float r = x[i] - mean[i] - row[i] * mean[i];
             to2[i / g->step] += r * r;
@@ -110,11 +119,12 @@ static void regress(const nset_gain *g, float *slope, float *square, const float
 void nset_gain_remove(const nset_gain *g, float *band, float *room)
 {
     size_t n = g->rows * g->columns;
-    float *factor = room, *slope = room + n, *square = room + 2 * n, *scratch = room + 3 * n, *row = room + 4 * n;
+    float *factor = room, *slope = room + n, *square = room + 2 * n, *scratch = room + 3 * n, *line = room + 4 * n,
+          *row = line + g->columns + 1;
 
     memset(factor, 0, n * sizeof *factor);
     for (int round = 0; round < ROUNDS; round++) {
-        regress(g, slope, square, band, factor, round > 0 ? scratch : NULL, row);
+        regress(g, slope, square, band, factor, round > 0 ? scratch : NULL, row, line);
         nset_blur(slope, g->rows, g->columns, g->sigma, scratch);
         for (size_t k = 0; k < n; k++)
             factor[k] += g->energy[k] > 0 ? slope[k] / g->energy[k] : 0;
@@ -123,7 +133,7 @@ void nset_gain_remove(const nset_gain *g, float *band, float *room)
             scratch[k] = (float)(CLIP * sqrt((double)square[k] / (double)(g->step * g->step)));
     }
     for (size_t y = 0; y < g->height; y++) {
-        row_of_grid(row, g, factor, y);
+        row_of_grid(row, g, factor, y, line);
         for (size_t i = 0; i < g->width; i++)
             band[y * g->width + i] -= row[i] * g->mean[y * g->width + i];
     }

@@ -16,6 +16,8 @@ typedef struct nset_gain {
     double sigma;                              /* nodes that are averaged over */
     float *mean, *weight;                      /* (H, W) band-passed mean; trust in a pixel, less where it stands out */
     float *energy;                             /* (rows, columns) of weight mean^2 around a node */
+    size_t *node;                              /* (W) node to the left of each pixel, and */
+    float *past;                               /* (W) how far it lies past it, 0 to 1 */
 } nset_gain;
 
 /* mean (H, W): the band-passed mean image, copied. diameter_px: of a cell. Errors: NSET_ERR_NOMEM. */

@@ -131,6 +131,7 @@ typedef struct look { /* what there is to conclude from */
     const nset_images *images;
     const nset_segment_options *o;
     size_t height, width;
+    int64_t n_images;
 } look;
 
 /* Interleaved (H, W, d) to another size. */
@@ -167,8 +168,9 @@ static nset_status apply_scaled(
         input && phi && input2 && phi2 ? NSET_OK : nset_fail_oom(err, n2 * NSET_SEG_INPUTS, sizeof *input);
 
     if (status == NSET_OK) {
-        nset_images_phi(p->images, phi);
-        status = nset_segnet_inputs(input, maps, h, w, p->images->sums.n, diameter, err);
+        if (p->images)
+            nset_images_phi(p->images, phi);
+        status = nset_segnet_inputs(input, maps, h, w, p->n_images, diameter, err);
     }
     if (status == NSET_OK && (status = resize_maps(input2, h2, w2, input, h, w, NSET_SEG_INPUTS, err)) == NSET_OK &&
         (status = resize_maps(phi2, h2, w2, phi, h, w, NSET_SEG_PHI, err)) == NSET_OK &&
@@ -249,7 +251,7 @@ nset_status nset_segmenter_look(
 nset_status nset_segmenter_conclude(nset_segmenter *s, const nset_images *images, const nset_segment_options *o,
     nset_masks **masks, nset_masks **rejected, nset_maps **summary, nset_error *err)
 {
-    look p = { s, images, o, images->sums.height, images->sums.width };
+    look p = { s, images, o, images->sums.height, images->sums.width, images->sums.n };
     nset_status status = make_summary(summary, &p, err);
 
     if (status == NSET_OK && (status = conclude(&p, masks, rejected, *summary, err)) != NSET_OK) {
@@ -299,17 +301,40 @@ static nset_status try_size(
     return status;
 }
 
+/* Maps of the middle of the field, no larger than SCANNED pixels a side: enough cells to tell their size. */
+static nset_status middle_maps(float **out, look *p, const nset_images *images, nset_error *err)
+{
+    enum { SCANNED = 256 };
+    size_t h = p->height, w = p->width, n = h * w;
+    float *all = nset_calloc(NSET_N_MAPS * n, sizeof *all), *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps);
+    size_t top, left;
+
+    if (!all || !maps) {
+        nset_free(all);
+        nset_free(maps);
+        return nset_fail_oom(err, NSET_N_MAPS * n, sizeof *maps);
+    }
+    nset_accumulator_maps(&images->sums, all);
+    p->height = h < SCANNED ? h : SCANNED;
+    p->width = w < SCANNED ? w : SCANNED;
+    top = (h - p->height) / 2;
+    left = (w - p->width) / 2;
+    for (size_t k = 0; k < NSET_N_MAPS; k++)
+        for (size_t y = 0; y < p->height; y++)
+            memcpy(maps + (k * p->height + y) * p->width, all + k * n + (top + y) * w + left, p->width * sizeof *maps);
+    nset_free(all);
+    *out = maps;
+    return NSET_OK;
+}
+
 nset_status nset_segmenter_diameter(double *diameter, nset_segmenter *s, const nset_images *images, nset_error *err)
 {
     static const double sizes[] = { 7, 9, 11.5, 14.5, 18.5, 23.5, 30 };
-    look p = { s, images, NULL, images->sums.height, images->sums.width };
-    size_t n = p.height * p.width;
-    float *maps = nset_calloc(NSET_N_MAPS * n, sizeof *maps);
+    look p = { s, NULL, NULL, images->sums.height, images->sums.width, images->sums.n };
+    float *maps = NULL;
     double best = 0;
-    nset_status status = maps ? NSET_OK : nset_fail_oom(err, NSET_N_MAPS * n, sizeof *maps);
+    nset_status status = middle_maps(&maps, &p, images, err);
 
-    if (status == NSET_OK)
-        nset_accumulator_maps(&images->sums, maps);
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes && status == NSET_OK; k++) {
         double surety = 0, measured = 0;
         if ((status = try_size(&surety, &measured, &p, maps, sizes[k], err)) == NSET_OK && surety > best) {
