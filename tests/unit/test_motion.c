@@ -17,7 +17,8 @@ typedef struct scene {
     double noise;
     nset_motion_options options;
     bool no_blobs;
-    int empty; /* frame + 1 that is 5 all over */
+    int empty;     /* frame + 1 that is 5 all over */
+    bool blinking; /* two blobs only, each lit in a few frames of its own */
 } scene;
 
 static double uniform(uint32_t key)
@@ -37,7 +38,9 @@ static nset_status read_scene(nset_movie *self, float *frame, int64_t t, nset_er
         frame[i] = (float)(100 + s->noise * (uniform(i + (uint32_t)t * H * W + 7) - .5));
     for (int i = 0; i < H * W && s->empty == t + 1; i++)
         frame[i] = 5;
-    for (uint32_t b = 0; b < N_BLOBS && !s->no_blobs && s->empty != t + 1; b++) {
+    for (uint32_t b = 0; b < (s->blinking ? 2 : N_BLOBS) && !s->no_blobs && s->empty != t + 1; b++) {
+        if (s->blinking && uniform((uint32_t)t * 5 + b) > .2)
+            continue;
         double y = H * uniform(3 * b + 1) + s->shift[t][0], x = W * uniform(3 * b + 2) + s->shift[t][1];
         for (int i = 0; i < H; i++)
             for (int j = 0; j < W; j++)
@@ -338,6 +341,21 @@ START_TEST(noise_is_not_registered)
 END_TEST
 
 /* A frame that is one number all over is left out, whatever the number. */
+/* Registration must not follow the cells: of such frames most show nothing. */
+START_TEST(cells_that_blink_in_darkness_are_not_registered)
+{
+    scene s = make_scene(60);
+    nset_motion m;
+
+    s.blinking = true;
+    m = estimate(&s, 2);
+    ck_assert(m.still && m.unclear);
+    for (int t = 0; t < T; t++)
+        ck_assert(m.shift[t][0] == 0 && m.shift[t][1] == 0 && m.left_out[t] == NSET_LEFT_NOT);
+    nset_motion_fini(&m);
+}
+END_TEST
+
 START_TEST(an_empty_frame_is_named)
 {
     scene s = make_scene(20);
@@ -389,6 +407,7 @@ int main(void)
     tcase_add_test(c, frames_in_another_order_have_the_same_shifts);
     tcase_add_loop_test(c, odd_rows_that_lie_beside_are_put_right, 0, 3);
     tcase_add_test(c, noise_is_not_registered);
+    tcase_add_test(c, cells_that_blink_in_darkness_are_not_registered);
     tcase_add_test(c, an_empty_frame_is_named);
     tcase_add_test(c, edges_are_filled_with_the_mean);
     suite_add_tcase(s, c);
