@@ -23,21 +23,6 @@ typedef struct gatherer {
     float *x;          /* (NSET_HOP + template_length, n_channels) */
 } gatherer;
 
-/* First spike at or behind a sample. */
-static size_t spike_at(const nset_sorting *s, int64_t sample)
-{
-    size_t low = 0, high = s->n_spikes;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (s->spikes[middle].sample < sample)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static size_t taken_of(size_t n)
 {
     return n < NSET_CLUSTER_SPIKES ? n : NSET_CLUSTER_SPIKES;
@@ -78,8 +63,8 @@ static nset_status prepare(
     nset_phy_near_contacts(g->contact, g->n_wide, s, probe);
     for (size_t k = 0; k < n_segments; k++) {
         int64_t start = segments[k] * NSET_HOP;
-        size_t end = spike_at(s, start + (int64_t)nset_whitened_segment_length(w, segments[k]));
-        for (size_t i = spike_at(s, start); i < end; i++)
+        size_t end = nset_sorting_spike_at(s, start + (int64_t)nset_whitened_segment_length(w, segments[k]));
+        for (size_t i = nset_sorting_spike_at(s, start); i < end; i++)
             g->n[s->spikes[i].unit]++;
     }
     for (size_t u = 0; u < s->n_units; u++) {
@@ -143,8 +128,8 @@ static nset_status gather_segment(gatherer *g, nset_whitened *w, int64_t segment
 {
     const nset_sorting *s = g->s;
     int64_t start = segment * NSET_HOP - (int64_t)s->template_pre;
-    size_t first = spike_at(s, segment * NSET_HOP);
-    size_t end = spike_at(s, segment * NSET_HOP + (int64_t)nset_whitened_segment_length(w, segment));
+    size_t first = nset_sorting_spike_at(s, segment * NSET_HOP);
+    size_t end = nset_sorting_spike_at(s, segment * NSET_HOP + (int64_t)nset_whitened_segment_length(w, segment));
     nset_status status;
 
     if (nset_cancelled())

@@ -44,29 +44,14 @@ static void release(features *f)
 
 /* ---- before the signal is read ---- */
 
-/* First spike at or behind a sample. */
-static size_t spike_at(const nset_sorting *s, int64_t sample)
-{
-    size_t low = 0, high = s->n_spikes;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (s->spikes[middle].sample < sample)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static size_t first_of(const features *f, int64_t segment)
 {
-    return spike_at(f->s, segment * NSET_HOP);
+    return nset_sorting_spike_at(f->s, segment * NSET_HOP);
 }
 
 static size_t end_of(const features *f, int64_t segment)
 {
-    return spike_at(f->s, segment * NSET_HOP + (int64_t)nset_whitened_segment_length(f->w, segment));
+    return nset_sorting_spike_at(f->s, segment * NSET_HOP + (int64_t)nset_whitened_segment_length(f->w, segment));
 }
 
 /* Templates like unit u on the contacts of u, scaled to norm 1; 0 where the template is not there. */

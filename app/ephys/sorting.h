@@ -53,6 +53,8 @@ typedef struct nset_sorting {
     float *whitening;          /* (n_channels, n_channels); owned */
 } nset_sorting;
 
+/* Number of the first spike at or behind a sample; n_spikes: there is none. */
+size_t nset_sorting_spike_at(const nset_sorting *s, int64_t sample);
 void nset_sorting_free(nset_sorting *s); /* NULL is legal; frees s */
 
 #endif

@@ -12,32 +12,7 @@
 #include <neuroset/workers.h>
 
 #include "imaging/movie_input.h"
-
-static char folder[64];
-
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/test_movie_XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void drop_folder(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[2][128];
-    static int k;
-
-    k = !k;
-    snprintf(path[k], sizeof path[k], "%s/%s", folder, name);
-    return path[k];
-}
+#include "test_folder.h"
 
 static int create(const char *name)
 {

@@ -10,34 +10,9 @@
 
 #include "imaging/movie.h"
 #include "imaging/tiff.h"
+#include "test_folder.h"
 
 enum { PAGES = 5, HEIGHT = 9, WIDTH = 13, PIXELS = HEIGHT * WIDTH };
-
-static char folder[64];
-
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/test_tiff_XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void drop_folder(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[2][128];
-    static int k;
-
-    k = !k;
-    snprintf(path[k], sizeof path[k], "%s/%s", folder, name);
-    return path[k];
-}
 
 /* Page i holds 1000 i + place, which every type from 16 bits on can. */
 typedef struct variant {
