@@ -178,8 +178,14 @@ static nset_status load_regions(json_t **out, const char *path, nset_error *err)
 
     if ((*out = json_load_file(path, 0, &why)) && json_is_array(*out))
         return NSET_OK;
-    json_decref(*out);
-    return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d: a list of regions is expected: %s", path, why.line, why.text);
+    if (*out) {
+        json_decref(*out);
+        return nset_fail(
+            err, NSET_ERR_FORMAT, "%s: this is no list of regions, as neurofinder's regions.json is", path);
+    }
+    if (why.line < 0)
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: it cannot be read", path);
+    return nset_fail(err, NSET_ERR_FORMAT, "%s: line %d: %s", path, why.line, why.text);
 }
 
 /* A field is learnt as it is and as fewer frames would show it. */
@@ -313,6 +319,15 @@ nset_status nset_fields_add_movie(nset_fields *f, nset_movie *movie, const unsig
 
     if (status != NSET_OK)
         return status;
+    if (json_array_size(regions) == 0) {
+        json_decref(regions);
+        return nset_fail(err, NSET_ERR_FORMAT, "%s: it holds no region: there is nothing to learn from it", path);
+    }
+    if (area.bottom > (long)movie->height || area.right > (long)movie->width) {
+        json_decref(regions);
+        return nset_fail(err, NSET_ERR_ARG, "--area ends at row %ld, column %ld: the movie has %zu rows, %zu columns",
+            area.bottom, area.right, movie->height, movie->width);
+    }
     factor = NSET_SEG_LABEL / median_diameter(regions);
     o.diameter = NSET_SEG_DIAMETER / factor;
     if ((status = nset_images_make(&images, movie, &o, phi, workers, err)) == NSET_OK)

@@ -148,7 +148,6 @@ static bool is_listed(const char *name, const char *list)
     return false;
 }
 
-/* The user's movie weighs MOVIE_SHARE of all fields together. */
 static nset_status add_movie(trainer *t, nset_error *err)
 {
     const nset_train_segmenter_options *o = t->o;
@@ -156,21 +155,15 @@ static nset_status add_movie(trainer *t, nset_error *err)
     const nset_motion_options rigid = { 0 };
     nset_motion motion = { 0 };
     nset_net *phi = NULL;
-    double others = 0;
     nset_status status;
 
-    for (size_t i = 0; i < t->fields.n; i++)
-        others += t->fields.field[i].weight;
     if ((status = nset_movie_open(&movie, o->movie, o->n_movie, &o->movie_options, err)) != NSET_OK ||
         (status = nset_motion_estimate(&motion, movie, &rigid, t->workers, err)) != NSET_OK ||
         (status = nset_motion_open(&still, movie, &motion, err)) != NSET_OK)
         goto done;
     movie = NULL; /* still owns it */
-    if ((status = nset_segnet_part_of(&phi, t->net, NSET_SEG_PHI_ONLY, err)) == NSET_OK &&
-        (status = nset_fields_add_movie(&t->fields, still, motion.valid, o->regions, o->area, phi, t->workers, err)) ==
-            NSET_OK &&
-        others > 0)
-        t->fields.field[t->fields.n - 1].weight = others * MOVIE_SHARE / (1 - MOVIE_SHARE);
+    if ((status = nset_segnet_part_of(&phi, t->net, NSET_SEG_PHI_ONLY, err)) == NSET_OK)
+        status = nset_fields_add_movie(&t->fields, still, motion.valid, o->regions, o->area, phi, t->workers, err);
 
 done:
     nset_net_free(phi);
@@ -180,9 +173,22 @@ done:
     return status;
 }
 
+/* The user's movie weighs MOVIE_SHARE of all fields together. */
+static void weigh_movie(nset_fields *f, size_t movie)
+{
+    double others = -f->field[movie].weight;
+
+    for (size_t i = 0; i < f->n; i++)
+        others += f->field[i].weight;
+    if (others > 0)
+        f->field[movie].weight = others * MOVIE_SHARE / (1 - MOVIE_SHARE);
+}
+
+/* What a person gave comes first: its mistakes are told before movies are simulated. */
 static nset_status gather_fields(trainer *t, nset_error *err)
 {
     nset_fields all = { 0 };
+    size_t movie;
     nset_status status = NSET_OK;
     char dir[4096];
 
@@ -200,12 +206,16 @@ static nset_status gather_fields(trainer *t, nset_error *err)
         }
     }
     nset_fields_fini(&all);
-    nset_say("%zu labelled fields to learn from, %zu kept back; simulating %ld movies", t->fields.n, t->kept.n,
-        t->o->simulated);
+    movie = t->fields.n;
+    if (status == NSET_OK && t->o->n_movie > 0)
+        status = add_movie(t, err);
+    if (status == NSET_OK)
+        nset_say("%zu labelled fields to learn from, %zu kept back; simulating %ld movies", t->fields.n, t->kept.n,
+            t->o->simulated);
     if (status == NSET_OK)
         status = nset_fields_add_simulated(&t->fields, (size_t)t->o->simulated, 1000 + t->o->seed * 100000, err);
     if (status == NSET_OK && t->o->n_movie > 0)
-        status = add_movie(t, err);
+        weigh_movie(&t->fields, movie);
     if (status == NSET_OK && t->fields.n == 0)
         return nset_fail(err, NSET_ERR_ARG, "there is nothing to learn from: give --labelled or --simulated");
     return status;

@@ -60,3 +60,12 @@ expect 2 'plane' "$neuroset" segment "$tmp/movie/movie.tif" -o "$tmp/p9" --plane
 for fact in frames channels planes height width dtype; do
     grep -q "^  $fact .* from " "$tmp/info" || fail "info does not say where $fact came from"
 done
+
+# A lab's own field: mistakes are told before anything is simulated, and a model comes out that segments.
+train() { "$neuroset" train segmenter "$tmp/movie/movie.tif" --from segmenter --steps 2 --simulated 1 -o "$tmp/own.safetensors" -q "$@"; }
+expect 3 'cannot be read' train --labels "$tmp/nothing.json"
+printf '[]' >"$tmp/none.json"
+expect 3 'holds no region' train --labels "$tmp/none.json"
+expect 2 'area ends at row 97' train --labels "$tmp/movie/regions.json" --area 0,0,97,50
+train --labels "$tmp/movie/regions.json" --area 0,0,96,48
+segment "$tmp/movie/movie.tif" -o "$tmp/own" --model "$tmp/own.safetensors"
